@@ -1,0 +1,150 @@
+"""The wire format of a camera actor: one JSON line to a frozen `Reply` and back. Pure.
+
+Source of the format: sdss-flicamera 0.7 on sdss-clu's JSON actor. A command is
+``<command_id> <command>\\n``; each answer is one JSON object on a line with a ``header``
+(command id, message code, sender) and ``data`` (keyword to value).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+MAX_LINE = 1 << 20
+"""The longest line, in bytes, that a camera may send or be sent (1 MiB).
+
+The longest honest line seen is a ``help`` of some kilobytes; a line without end must not
+fill the manager's memory.
+"""
+
+
+class Code(StrEnum):
+    """What a reply means for its command (the actor protocol's message codes)."""
+
+    RUNNING = ">"
+    INFO = "i"
+    DEBUG = "d"
+    WARNING = "w"
+    ERROR = "e"
+    CRITICAL = "!"
+    FAILED = "f"
+    DONE = ":"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the command ends with this reply."""
+        return self in (Code.DONE, Code.FAILED)
+
+
+_CODES = {code.value: code for code in Code}
+
+
+class BadLine(ValueError):
+    """A line that is no reply; its text says what is wrong and shows how it begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One line of a camera actor.
+
+    Attributes:
+        command_id: the id of the command it answers; 0 for a broadcast, which answers none.
+        code: the message code.
+        data: keyword to value; values are scalars, lists, or dicts in a fixed order.
+        sender: the name the camera gives itself; empty when it gives none.
+    """
+
+    command_id: int
+    code: Code
+    data: dict[str, Any] = field(default_factory=dict)
+    sender: str = ""
+
+    @property
+    def is_broadcast(self) -> bool:
+        """Whether the line answers no command of ours."""
+        return self.command_id == 0
+
+
+def parse(line: bytes) -> Reply:
+    """Read one line of a camera, without its newline.
+
+    A header without ``command_id`` is a broadcast; one without ``message_code`` is
+    information (a fresh connection greets with ``{"header": {}, "data": {}}``).
+
+    Raises:
+        BadLine: the line is not UTF-8, not JSON, not an object, or its parts have other
+            types than the format allows.
+    """
+    try:
+        message = json.loads(line)
+    except UnicodeDecodeError:
+        raise BadLine(f"not UTF-8: {_show(line)}") from None
+    except (ValueError, RecursionError):
+        raise BadLine(f"not JSON: {_show(line)}") from None
+    if not isinstance(message, dict):
+        raise BadLine(f"not a JSON object: {_show(line)}")
+    header = message.get("header")
+    if not isinstance(header, dict):
+        raise BadLine(f"no header: {_show(line)}")
+    data = message.get("data")
+    if data is None:
+        data = {}
+    elif not isinstance(data, dict):
+        raise BadLine(f"data is not an object: {_show(line)}")
+    code = _CODES.get(_hashable(header.get("message_code", "i")))
+    if code is None:
+        raise BadLine(f"unknown message code {header.get('message_code')!r}: {_show(line)}")
+    sender = header.get("sender")
+    return Reply(
+        _command_id(header.get("command_id")), code, data, sender if isinstance(sender, str) else ""
+    )
+
+
+def _hashable(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _command_id(value: Any) -> int:
+    """A command id of the wire as a number; whatever is none of ours counts as a broadcast."""
+    if isinstance(value, bool):
+        return 0
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
+        return int(value)
+    return 0
+
+
+def _show(line: bytes) -> str:
+    """How a bad line begins, safe to print."""
+    text = ascii(line[:80].decode("utf-8", "replace"))
+    return text if len(line) <= 80 else f"{text}… ({len(line)} bytes)"
+
+
+def encode_command(command_id: int, command: str) -> bytes:
+    """The bytes to send for a command.
+
+    Raises:
+        ValueError: the command has a line break or another control character in it, is
+            empty, or is longer than `MAX_LINE` bytes.
+    """
+    text = command.strip()
+    if not text:
+        raise ValueError("the command is empty")
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError("the command has a line break or a control character in it")
+    line = f"{command_id} {text}\n".encode()
+    if len(line) > MAX_LINE:
+        raise ValueError(f"the command is longer than {MAX_LINE} bytes")
+    return line
+
+
+def flatten(value: Any) -> list[Any]:
+    """A keyword's value as the flat list of its scalars: dicts and lists in their order."""
+    if isinstance(value, dict):
+        return [leaf for part in value.values() for leaf in flatten(part)]
+    if isinstance(value, list | tuple):
+        return [leaf for part in value for leaf in flatten(part)]
+    return [value]
