@@ -8,6 +8,7 @@ Source of the format: sdss-flicamera 0.7 on sdss-clu's JSON actor. A command is
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -115,6 +116,16 @@ def _command_id(value: Any) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
         return int(value)
     return 0
+
+
+_ID = re.compile(rb'"command_id"\s*:\s*(\d{1,10})\b')
+_END = re.compile(rb'"message_code"\s*:\s*"[:f]"')
+
+
+def glean_end(line: bytes) -> int:
+    """The id of the command that a broken line ended; 0 where that cannot be seen."""
+    found = _ID.search(line)
+    return int(found[1]) if found and _END.search(line) else 0
 
 
 def _show(line: bytes) -> str:

@@ -1,0 +1,35 @@
+"""The configuration: YAML and environment to frozen models; nobody else sees YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .load import INTERNAL, load, loads
+from .models import Actor, File, Mount, Power, PowerCommand, Timeouts
+from .resolved import NodeConfig, SwarmConfig, VolumeConfig
+
+__all__ = [
+    "INTERNAL",
+    "Actor",
+    "Mount",
+    "NodeConfig",
+    "Power",
+    "PowerCommand",
+    "SwarmConfig",
+    "Timeouts",
+    "VolumeConfig",
+    "load",
+    "loads",
+    "schema",
+]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a file in the documented layout, for editors."""
+    found = File.model_json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **found,
+        "title": "fliswarm",
+        "description": "The configuration of fliswarm (documented layout).",
+    }

@@ -1,0 +1,38 @@
+"""Engines: what runs a camera's container, chosen by the scheme of its address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..config import NodeConfig
+from .base import (
+    LABEL_NODE,
+    LABEL_SPEC,
+    LABEL_SWARM,
+    ContainerSpec,
+    Engine,
+    Event,
+    Found,
+)
+from .docker import DockerEngine
+from .process import ProcessEngine
+
+__all__ = [
+    "LABEL_NODE",
+    "LABEL_SPEC",
+    "LABEL_SWARM",
+    "ContainerSpec",
+    "DockerEngine",
+    "Engine",
+    "Event",
+    "Found",
+    "ProcessEngine",
+    "make_engine",
+]
+
+
+def make_engine(node: NodeConfig, timeout: float, state_dir: Path) -> Engine:
+    """The engine of a node by its address; one call may take `timeout` seconds."""
+    if node.address.startswith("process:"):
+        return ProcessEngine(node.name, state_dir / "processes" / node.name)
+    return DockerEngine(node.name, node.address, timeout)

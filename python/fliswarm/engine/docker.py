@@ -1,0 +1,382 @@
+"""A Docker engine, through the Docker SDK for Python (tcp and unix addresses).
+
+Only the SDK's low-level client is used: `containers.list()` of the high-level one inspects
+every container again. The SDK blocks, so each call runs in a thread of the node's own with
+two deadlines: the socket's, and the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import docker
+import requests
+import urllib3
+from docker.errors import APIError
+from requests.adapters import HTTPAdapter
+
+from ..config import VolumeConfig
+from ..errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
+from .base import ContainerSpec, Event, Found
+from .threads import NodeThreads
+
+T = TypeVar("T")
+ACTIONS = ("create", "start", "die", "oom", "pause", "unpause", "rename", "destroy")
+"""The events of a container that change what we know of it."""
+EVENT_FILTER = {"type": "container", "event": list(ACTIONS)}
+OLDEST_API = "1.41"
+"""The oldest Engine API that we speak (Docker 20.10)."""
+KEEPALIVE = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+]
+"""A connection to a computer that is gone ends after 25 s (10 + 3 x 5) in the kernel.
+
+The SDK reads event streams and pulls without any time-out.
+"""
+
+
+class DockerEngine:
+    """One Docker engine.
+
+    Args:
+        node: the node's name, for errors and threads.
+        address: ``tcp://host:2375`` or ``unix:///path``.
+        timeout: for one call, in seconds.
+    """
+
+    def __init__(self, node: str, address: str, timeout: float) -> None:
+        self.node = node
+        self.address = address
+        self.timeout = timeout
+        self._threads = NodeThreads(node)
+        self._lock = threading.Lock()
+        self._client: docker.APIClient | None = None
+        self._streams = NodeThreads(node, most=2)
+
+    # the verbs; see engine.base.Engine
+
+    async def check(self) -> str:
+        info = await self._call("ask the version", lambda api: api.version())
+        return str(info.get("Version", "?"))
+
+    async def find(self, name: str) -> Found | None:
+        # The filter is a regular expression: without anchors gfa1 would find gfa10 as well.
+        query = {"name": f"^/?{re.escape(name)}$"}
+        rows = await self._call(
+            "list the containers", lambda api: api.containers(all=True, filters=query)
+        )
+        row = next((r for r in rows if f"/{name}" in (r.get("Names") or ())), None)
+        return await self.inspect(row["Id"]) if row else None
+
+    async def inspect(self, container_id: str) -> Found | None:
+        try:
+            raw = await self._call(
+                "inspect the container", lambda api: api.inspect_container(container_id)
+            )
+        except EngineRefused as error:
+            if error.status == 404:
+                return None
+            raise
+        return _found(raw)
+
+    async def logs(self, container_id: str, lines: int) -> list[str]:
+        raw = await self._call(
+            "read the log", lambda api: api.logs(container_id, tail=lines, stream=False)
+        )
+        return [str(line) for line in raw.decode("utf-8", "replace").splitlines()]
+
+    async def has_image(self, image: str) -> bool:
+        try:
+            await self._call("look for the image", lambda api: api.inspect_image(image))
+        except EngineRefused as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    async def pull(self, image: str, timeout: float) -> None:
+        repository, tag = split_image(image)
+
+        def run(api: docker.APIClient) -> None:
+            for line in api.pull(repository, tag=tag, stream=True, decode=True):
+                if "error" in line:
+                    raise APIError(str(line["error"]))
+
+        await self._call(f"pull {image}", run, timeout)
+
+    async def volumes(self, names: list[str]) -> dict[str, VolumeConfig | None]:
+        def run(api: docker.APIClient) -> dict[str, Any]:
+            rows = api.volumes().get("Volumes") or []
+            return {row["Name"]: row for row in rows}
+
+        rows = await self._call("list the volumes", run) if names else {}
+        return {name: _volume(rows[name]) if name in rows else None for name in names}
+
+    async def create_volume(self, volume: VolumeConfig, labels: dict[str, str]) -> None:
+        await self._call(
+            f"create volume {volume.name}",
+            lambda api: api.create_volume(volume.name, volume.driver, volume.opts, labels),
+        )
+
+    async def remove_volume(self, name: str) -> None:
+        await self._gone_is_fine(f"remove volume {name}", lambda api: api.remove_volume(name))
+
+    async def create(self, spec: ContainerSpec) -> str:
+        def run(api: docker.APIClient) -> str:
+            made = api.create_container_from_config(_create_body(spec), spec.name)
+            return str(made["Id"])
+
+        return await self._call(f"create {spec.name} from {spec.image}", run)
+
+    async def start(self, container_id: str) -> None:
+        await self._call("start the container", lambda api: api.start(container_id))
+
+    async def stop(self, container_id: str, grace: float) -> None:
+        limit = grace + self.timeout
+        await self._gone_is_fine(
+            "stop the container", lambda api: api.stop(container_id, timeout=int(grace)), limit
+        )
+
+    async def rename(self, container_id: str, name: str) -> None:
+        await self._call("rename the container", lambda api: api.rename(container_id, name))
+
+    async def remove(self, container_id: str) -> None:
+        with contextlib.suppress(_AlreadyGoing):
+            await self._gone_is_fine(
+                "remove the container", lambda api: api.remove_container(container_id, force=True)
+            )
+
+    async def watch(
+        self,
+        name: str,
+        on_event: Callable[[Event], None],
+        on_open: Callable[[], None],
+        since: float | None = None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        streams: list[Any] = []
+        over = threading.Event()
+
+        def read() -> None:
+            api = self._api()
+            stream = api.events(since=since, filters=EVENT_FILTER, decode=True)
+            streams.append(stream)
+            if over.is_set():
+                _shut(stream)
+                return
+            loop.call_soon_threadsafe(on_open)
+            for row in stream:
+                event = _event(row)
+                if event.name == name and not over.is_set():
+                    loop.call_soon_threadsafe(on_event, event)
+
+        try:
+            await self._streams.call(read, None)
+        except Exception as error:
+            raise self._translate(error, "read the events", 0) from error
+        finally:
+            over.set()
+            for stream in streams:
+                _shut(stream)
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    # how a call is made
+
+    async def _gone_is_fine(
+        self, tried: str, function: Callable[[docker.APIClient], Any], timeout: float | None = None
+    ) -> None:
+        try:
+            await self._call(tried, function, timeout)
+        except EngineRefused as error:
+            if error.status == 409 and "already in progress" in error.reason:
+                raise _AlreadyGoing(self.node, error.reason, tried=tried) from error
+            if error.status not in (304, 404):
+                raise
+
+    async def _call(
+        self, tried: str, function: Callable[[docker.APIClient], T], timeout: float | None = None
+    ) -> T:
+        """One call, in a thread of the node's, with every failure as an `EngineError`."""
+        limit = timeout or self.timeout
+
+        def run() -> T:
+            return function(self._api())
+
+        try:
+            # The socket gives up first, so that its thread ends as well.
+            return await self._threads.call(run, limit + 1)
+        except Exception as error:
+            raise self._translate(error, tried, limit) from error
+
+    def _api(self) -> docker.APIClient:
+        """The client; the API version is agreed once, with the engine's first answer."""
+        with self._lock:
+            if self._client is None:
+                asker = self._make(OLDEST_API)
+                newest = asker.version(api_version=False)["ApiVersion"]
+                asker.close()
+                known = docker.constants.DEFAULT_DOCKER_API_VERSION
+                self._client = self._make(min(newest, known, key=_number))
+            return self._client
+
+    def _make(self, version: str) -> docker.APIClient:
+        client = docker.APIClient(self.address, timeout=self.timeout, version=version)
+        # No proxy and no .netrc of the environment: an engine is in the observatory's network.
+        client.trust_env = False
+        if self.address.startswith("tcp:"):
+            client.mount("http://", _KeepAlive())
+        return client
+
+    def _translate(self, error: Exception, tried: str, limit: float) -> EngineError:
+        if isinstance(error, EngineError):
+            return error
+        if isinstance(error, TimeoutError | requests.exceptions.ReadTimeout):
+            return EngineTimeout(self.node, "no answer", tried=tried, seconds=limit)
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return EngineTimeout(self.node, "no connection", tried=tried, seconds=limit)
+        if isinstance(error, APIError):
+            status = error.response.status_code if error.response is not None else 0
+            reason = str(error.explanation or error.args[0] if error.args else error)
+            return EngineRefused(self.node, reason.strip(), tried=tried, status=status)
+        text = _root(error)
+        if "timed out" in text.lower():
+            return EngineTimeout(self.node, "no answer", tried=tried, seconds=limit)
+        return EngineUnreachable(self.node, f"{text} ({self.address})", tried=tried)
+
+
+class _KeepAlive(HTTPAdapter):
+    """HTTP connections that notice when the other computer is gone."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, socket_options=KEEPALIVE, **kwargs)
+
+
+class _AlreadyGoing(EngineRefused):
+    """The container is being removed by someone else: it will be gone."""
+
+
+def _root(error: BaseException) -> str:
+    """The words of the operating system at the bottom of a pile of wrappers."""
+    seen: BaseException | None = error
+    text = str(error)
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror.lower()
+        inner = next((a for a in seen.args if isinstance(a, BaseException)), None)
+        if isinstance(seen, urllib3.exceptions.MaxRetryError):
+            inner = seen.reason
+        text = str(seen)
+        seen = inner or seen.__cause__ or seen.__context__
+    return text
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _shut(stream: Any) -> None:
+    """End an event stream from outside; its thread then ends as well."""
+    # The SDK looks for the socket in places that are empty once the stream is over.
+    with contextlib.suppress(Exception):
+        stream.close()
+
+
+def _event(row: dict[str, Any]) -> Event:
+    actor = row.get("Actor") or {}
+    seconds = row.get("timeNano", 0) / 1e9 or float(row.get("time", 0))
+    name = (actor.get("Attributes") or {}).get("name", "")
+    return Event(str(row.get("Action", "")), str(actor.get("ID", "")), name, seconds)
+
+
+def split_image(image: str) -> tuple[str, str]:
+    """``host:5000/flicamera:latest`` as repository and tag (or digest); ``latest`` by default."""
+    if "@" in image:
+        repository, _, digest = image.partition("@")
+        return repository, digest
+    head, slash, last = image.rpartition("/")
+    name, _, tag = last.partition(":")
+    return f"{head}{slash}{name}", tag or "latest"
+
+
+def _found(raw: dict[str, Any]) -> Found:
+    state, config = raw["State"], raw["Config"]
+    status = state.get("Status", "unknown")
+    started = str(state.get("StartedAt") or "")
+    return Found(
+        id=raw["Id"],
+        name=raw["Name"].lstrip("/"),
+        image=config.get("Image", ""),
+        state=status,
+        exit_code=None if status in ("running", "paused", "created") else state.get("ExitCode"),
+        oom_killed=bool(state.get("OOMKilled")),
+        error=str(state.get("Error") or ""),
+        started_at="" if started.startswith("0001") else started,
+        labels=config.get("Labels") or {},
+    )
+
+
+def _volume(row: dict[str, Any]) -> VolumeConfig:
+    return VolumeConfig(row["Name"], row.get("Driver", ""), row.get("Options") or {}, "", False)
+
+
+def _create_body(spec: ContainerSpec) -> dict[str, Any]:
+    """The body of the Engine API's ``POST /containers/create`` (API 1.41)."""
+    host: dict[str, Any] = {
+        "Privileged": spec.privileged,
+        "NetworkMode": spec.network,
+        "Mounts": [
+            {"Type": "volume", "Source": v.name, "Target": v.target, "ReadOnly": v.read_only}
+            for v in spec.volumes
+        ]
+        + [
+            {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}
+            for source, target, read_only in spec.mounts
+        ],
+        "Devices": [_device(device) for device in spec.devices],
+        "DeviceCgroupRules": list(spec.device_cgroup_rules),
+        # A camera that logs for years must not fill the node's disk.
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+    }
+    if spec.memory:
+        host["Memory"] = spec.memory
+    if spec.cpus:
+        host["NanoCpus"] = int(spec.cpus * 1e9)
+    if spec.init is not None:
+        host["Init"] = spec.init
+    body: dict[str, Any] = {
+        "Image": spec.image,
+        "Env": [f"{key}={value}" for key, value in spec.environment.items()],
+        "Labels": spec.labels,
+        "StopTimeout": spec.stop_timeout,
+        "HostConfig": host,
+    }
+    if spec.command:
+        body["Cmd"] = list(spec.command)
+    if spec.stop_signal:
+        body["StopSignal"] = spec.stop_signal
+    if spec.user:
+        body["User"] = spec.user
+    return body
+
+
+def _device(text: str) -> dict[str, str]:
+    source, *rest = text.split(":")
+    return {
+        "PathOnHost": source,
+        "PathInContainer": rest[0] if rest and rest[0].startswith("/") else source,
+        "CgroupPermissions": rest[-1] if rest and not rest[-1].startswith("/") else "rwm",
+    }

@@ -1,0 +1,281 @@
+"""Camera actors as local processes: the fleet on one computer, without Docker.
+
+A process stands for a container: it has an id, a name, labels, a log and an exit code, kept as
+one JSON file in the state folder, so that a manager that starts again finds it running and
+adopts it. A process outlives the manager: it has a session of its own and writes its log itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from ..config import VolumeConfig
+from ..errors import EngineRefused
+from .base import ContainerSpec, Event, Found
+
+POLL = 0.1
+"""How often a process is looked at, in seconds, while somebody waits for its end."""
+LOG_KEPT = 64 * 1024
+"""How much of the end of a log is read, in bytes."""
+
+
+@dataclass(slots=True)
+class _Record:
+    """What the state folder keeps of one process. `born` is its start in seconds since boot or
+    epoch as psutil gives it: with the pid it names a process for good."""
+
+    id: str
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    labels: dict[str, str] = field(default_factory=dict)
+    stop_signal: str = "SIGINT"
+    pid: int | None = None
+    born: float | None = None
+    started_at: str = ""
+    exit_code: int | None = None
+
+
+class ProcessEngine:
+    """The processes of one node.
+
+    Args:
+        node: the node's name, for errors.
+        folder: where records and logs are kept; made when needed.
+    """
+
+    address = "process://"
+
+    def __init__(self, node: str, folder: Path) -> None:
+        self.node = node
+        self.folder = folder
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._watchers: set[Callable[[Event], None]] = set()
+
+    # the verbs; see engine.base.Engine
+
+    async def check(self) -> str:
+        return "process"
+
+    async def find(self, name: str) -> Found | None:
+        record = next((r for r in self._records() if r.name == name), None)
+        return self._found(record) if record else None
+
+    async def inspect(self, container_id: str) -> Found | None:
+        record = self._load(container_id)
+        return self._found(record) if record else None
+
+    async def logs(self, container_id: str, lines: int) -> list[str]:
+        try:
+            with self._log(container_id).open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - LOG_KEPT))
+                text = file.read().decode("utf-8", "replace")
+        except FileNotFoundError:
+            return []
+        return text.splitlines()[-lines:]
+
+    async def has_image(self, image: str) -> bool:
+        return True
+
+    async def pull(self, image: str, timeout: float) -> None:
+        return
+
+    async def volumes(self, names: list[str]) -> dict[str, VolumeConfig | None]:
+        return dict.fromkeys(names)
+
+    async def create_volume(self, volume: VolumeConfig, labels: dict[str, str]) -> None:
+        return
+
+    async def remove_volume(self, name: str) -> None:
+        return
+
+    async def create(self, spec: ContainerSpec) -> str:
+        if await self.find(spec.name):
+            raise EngineRefused(
+                self.node, f"the name {spec.name} is in use", tried=f"create {spec.name}", status=409
+            )
+        record = _Record(
+            secrets.token_hex(32),
+            spec.name,
+            list(spec.command),
+            spec.environment,
+            spec.labels,
+            spec.stop_signal or "SIGINT",
+        )
+        self._save(record)
+        return record.id
+
+    async def start(self, container_id: str) -> None:
+        record = self._need(container_id, "start")
+        if self._alive(record):
+            return
+        try:
+            with self._log(container_id).open("ab") as log:
+                child = subprocess.Popen(
+                    record.command,
+                    env={**os.environ, **record.environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            reason = f"{error.strerror}: {record.command[0]}"
+            raise EngineRefused(self.node, reason, tried=f"start {record.name}") from error
+        self._children[record.id] = child
+        record.pid, record.exit_code = child.pid, None
+        record.started_at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        with contextlib.suppress(psutil.NoSuchProcess):
+            record.born = psutil.Process(child.pid).create_time()
+        self._save(record)
+        self._tell("start", record)
+
+    async def stop(self, container_id: str, grace: float) -> None:
+        record = self._load(container_id)
+        if record is None or record.pid is None:
+            return
+        number = getattr(signal, record.stop_signal, signal.SIGTERM)
+        for number_now, seconds in ((number, grace), (signal.SIGKILL, 5.0)):
+            if not self._alive(record):
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(record.pid, number_now)
+            await self._ends(record, seconds)
+
+    async def rename(self, container_id: str, name: str) -> None:
+        record = self._need(container_id, "rename")
+        if any(other.name == name for other in self._records()):
+            raise EngineRefused(self.node, f"the name {name} is in use", status=409)
+        record.name = name
+        self._save(record)
+        self._tell("rename", record)
+
+    async def remove(self, container_id: str) -> None:
+        record = self._load(container_id)
+        if record is None:
+            return
+        await self.stop(container_id, 0)
+        self._children.pop(container_id, None)
+        self._file(container_id).unlink(missing_ok=True)
+        self._log(container_id).unlink(missing_ok=True)
+        self._tell("destroy", record)
+
+    async def watch(
+        self,
+        name: str,
+        on_event: Callable[[Event], None],
+        on_open: Callable[[], None],
+        since: float | None = None,
+    ) -> None:
+        def pass_on(event: Event) -> None:
+            if event.name == name:
+                on_event(event)
+
+        self._watchers.add(pass_on)
+        try:
+            on_open()
+            running: dict[str, bool] = {}
+            while True:
+                for record in self._records():
+                    alive = self._alive(record)
+                    if running.get(record.id) and not alive:
+                        self._tell("die", record)
+                    running[record.id] = alive
+                await asyncio.sleep(POLL)
+        finally:
+            self._watchers.discard(pass_on)
+
+    def close(self) -> None:
+        self._watchers.clear()
+
+    # records
+
+    def _file(self, container_id: str) -> Path:
+        return self.folder / f"{container_id[:12]}.json"
+
+    def _log(self, container_id: str) -> Path:
+        return self.folder / f"{container_id[:12]}.log"
+
+    def _load(self, container_id: str) -> _Record | None:
+        try:
+            return _Record(**json.loads(self._file(container_id).read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def _save(self, record: _Record) -> None:
+        """Write a record whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self._file(record.id).with_suffix(".part")
+        part.write_text(json.dumps(asdict(record)))
+        part.replace(self._file(record.id))
+
+    def _records(self) -> list[_Record]:
+        found = (self._load(path.stem) for path in sorted(self.folder.glob("*.json")))
+        return [record for record in found if record is not None]
+
+    def _need(self, container_id: str, verb: str) -> _Record:
+        record = self._load(container_id)
+        if record is None:
+            raise EngineRefused(
+                self.node, f"no process {container_id[:12]}", tried=verb, status=404
+            )
+        return record
+
+    # processes
+
+    def _alive(self, record: _Record) -> bool:
+        """Whether the very process of the record runs; notes the exit code of a child."""
+        if record.pid is None:
+            return False
+        child = self._children.get(record.id)
+        if child is not None:
+            code = child.poll()
+            if code is not None and record.exit_code is None:
+                # As Docker says it: 137 for a process that signal 9 ended.
+                record.exit_code = 128 - code if code < 0 else code
+                self._save(record)
+            return code is None
+        try:
+            process = psutil.Process(record.pid)
+            return (
+                process.create_time() == record.born and process.status() != psutil.STATUS_ZOMBIE
+            )
+        except psutil.NoSuchProcess:
+            return False
+
+    async def _ends(self, record: _Record, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self._alive(record) and time.monotonic() < until:
+            await asyncio.sleep(min(POLL, 0.02))
+
+    def _found(self, record: _Record) -> Found:
+        alive = self._alive(record)
+        state = "running" if alive else "exited" if record.started_at else "created"
+        return Found(
+            id=record.id,
+            name=record.name,
+            image=" ".join(record.command[:3]),
+            state=state,
+            exit_code=None if alive else record.exit_code,
+            started_at=record.started_at,
+            labels=record.labels,
+        )
+
+    def _tell(self, action: str, record: _Record) -> None:
+        event = Event(action, record.id, record.name, time.time())
+        for on_event in list(self._watchers):
+            on_event(event)
