@@ -109,6 +109,9 @@ class Engine(Protocol):
     async def check(self) -> str:
         """The engine's version; the cheapest question it can be asked."""
 
+    async def glance(self, name: str) -> tuple[str, str] | None:
+        """Id and state of the container of exactly this name: the cheapest look at it."""
+
     async def find(self, name: str) -> Found | None:
         """The container of exactly this name, running or not; None if there is none."""
 

@@ -69,14 +69,18 @@ class DockerEngine:
         info = await self._call("ask the version", lambda api: api.version())
         return str(info.get("Version", "?"))
 
-    async def find(self, name: str) -> Found | None:
+    async def glance(self, name: str) -> tuple[str, str] | None:
         # The filter is a regular expression: without anchors gfa1 would find gfa10 as well.
         query = {"name": f"^/?{re.escape(name)}$"}
         rows = await self._call(
             "list the containers", lambda api: api.containers(all=True, filters=query)
         )
         row = next((r for r in rows if f"/{name}" in (r.get("Names") or ())), None)
-        return await self.inspect(row["Id"]) if row else None
+        return (row["Id"], row["State"]) if row else None
+
+    async def find(self, name: str) -> Found | None:
+        seen = await self.glance(name)
+        return await self.inspect(seen[0]) if seen else None
 
     async def inspect(self, container_id: str) -> Found | None:
         try:

@@ -64,11 +64,16 @@ class ProcessEngine:
         self.folder = folder
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._watchers: set[Callable[[Event], None]] = set()
+        self._known: dict[str, _Record] | None = None
 
     # the verbs; see engine.base.Engine
 
     async def check(self) -> str:
         return "process"
+
+    async def glance(self, name: str) -> tuple[str, str] | None:
+        found = await self.find(name)
+        return (found.id, found.state) if found else None
 
     async def find(self, name: str) -> Found | None:
         record = next((r for r in self._records() if r.name == name), None)
@@ -170,6 +175,7 @@ class ProcessEngine:
             return
         await self.stop(container_id, 0)
         self._children.pop(container_id, None)
+        del self._all[container_id]
         self._file(container_id).unlink(missing_ok=True)
         self._log(container_id).unlink(missing_ok=True)
         self._tell("destroy", record)
@@ -210,22 +216,27 @@ class ProcessEngine:
     def _log(self, container_id: str) -> Path:
         return self.folder / f"{container_id[:12]}.log"
 
+    @property
+    def _all(self) -> dict[str, _Record]:
+        """The records, read from the folder once: the manager is the only one who writes."""
+        if self._known is None:
+            found = (_read(path) for path in sorted(self.folder.glob("*.json")))
+            self._known = {record.id: record for record in found if record is not None}
+        return self._known
+
     def _load(self, container_id: str) -> _Record | None:
-        try:
-            return _Record(**json.loads(self._file(container_id).read_text()))
-        except (FileNotFoundError, ValueError, TypeError):
-            return None
+        return self._all.get(container_id)
 
     def _save(self, record: _Record) -> None:
         """Write a record whole or not at all."""
+        self._all[record.id] = record
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self._file(record.id).with_suffix(".part")
         part.write_text(json.dumps(asdict(record)))
         part.replace(self._file(record.id))
 
     def _records(self) -> list[_Record]:
-        found = (self._load(path.stem) for path in sorted(self.folder.glob("*.json")))
-        return [record for record in found if record is not None]
+        return list(self._all.values())
 
     def _need(self, container_id: str, verb: str) -> _Record:
         record = self._load(container_id)
@@ -279,3 +290,10 @@ class ProcessEngine:
         event = Event(action, record.id, record.name, time.time())
         for on_event in list(self._watchers):
             on_event(event)
+
+
+def _read(path: Path) -> _Record | None:
+    try:
+        return _Record(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,278 @@
+"""The life of one node's container: what is wanted, what is found, and how one replaces the other.
+
+Nothing of the old container is touched before the new one has been made: pull, volumes and
+create come first. The old one is then stopped and kept under another name until the new
+camera answers; if it never does, the new one is removed and the old one is back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+from .config import NodeConfig, Timeouts, VolumeConfig
+from .engine import LABEL_NODE, LABEL_SPEC, LABEL_SWARM, ContainerSpec, Engine, Found
+from .errors import ContainerError, EngineError, NodeError
+
+Tell = Callable[[str, dict[str, Any]], None]
+"""Called with a message code and keywords as an operation goes on."""
+
+LOG_LINES = 10
+"""How many last lines of a dead container are shown."""
+
+
+def wanted(node: NodeConfig, swarm: str) -> ContainerSpec:
+    """The container that a node shall have, by its configuration. Pure."""
+    user = None
+    if node.uid is not None:
+        user = str(node.uid) if node.gid is None else f"{node.uid}:{node.gid}"
+    spec = ContainerSpec(
+        name=node.container,
+        image=node.image,
+        command=node.command,
+        environment=node.environment,
+        volumes=node.volumes,
+        mounts=tuple((m.source, m.target, m.read_only) for m in node.mounts),
+        devices=node.devices,
+        device_cgroup_rules=node.device_cgroup_rules,
+        memory=node.memory,
+        cpus=node.cpus,
+        network=node.network,
+        privileged=node.privileged,
+        init=node.init,
+        stop_signal=node.stop_signal,
+        stop_timeout=node.stop_timeout,
+        user=user,
+    )
+    text = json.dumps(asdict(spec), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    spec.labels.update({LABEL_SWARM: swarm, LABEL_NODE: node.name, LABEL_SPEC: digest})
+    return spec
+
+
+def differs(wanted_volume: VolumeConfig, found: VolumeConfig) -> str:
+    """In what a volume differs from the configuration; empty if in nothing. Pure."""
+    if found.driver != wanted_volume.driver:
+        return f"driver {found.driver}, configured {wanted_volume.driver}"
+    keys = sorted(set(found.opts) | set(wanted_volume.opts))
+    parts = [
+        f"{key} is {found.opts.get(key, 'not set')!r}, configured {wanted_volume.opts.get(key)!r}"
+        for key in keys
+        if found.opts.get(key) != wanted_volume.opts.get(key)
+    ]
+    return "; ".join(parts)
+
+
+def describe_end(found: Found, log: list[str]) -> str:
+    """How a container ended, for the operator: exit code, memory, the engine's words, log."""
+    if found.oom_killed:
+        text = "out of memory"
+    elif found.exit_code is None:
+        text = "exit code unknown"
+    else:
+        text = f"exit code {found.exit_code}"
+    if found.error:
+        text += f" ({found.error})"
+    if log:
+        text += "; last log lines: " + " | ".join(line.strip() for line in log if line.strip())
+    return text
+
+
+class Lifecycle:
+    """Makes, replaces, stops and starts the container of one node.
+
+    Args:
+        node: the node's configuration.
+        swarm: the manager's actor name, for the labels.
+        engine: the node's engine.
+        timeouts: the deadlines.
+    """
+
+    def __init__(self, node: NodeConfig, swarm: str, engine: Engine, timeouts: Timeouts) -> None:
+        self.node = node
+        self.swarm = swarm
+        self.engine = engine
+        self.timeouts = timeouts
+
+    async def replace(
+        self, tell: Tell, force: bool, wait_ready: Callable[[str], Awaitable[None]]
+    ) -> None:
+        """Make a new container and put it in the place of the old one.
+
+        Args:
+            tell: hears of each step.
+            force: make volumes anew and take over a foreign container.
+            wait_ready: waits until the camera of the started container (by id) answers.
+
+        Raises:
+            NodeError: it failed; the old container is back if it could be kept.
+        """
+        old = await self._take_stock(force)
+        await self._pull(tell)
+        kept = await self._volumes(tell, force, old)
+        fresh = await self._create(tell)
+        aside = f"{self.node.container}.old"
+        try:
+            if kept is not None:
+                await self.engine.stop(kept.id, self.node.stop_timeout)
+                await self.engine.rename(kept.id, aside)
+            await self.engine.rename(fresh, self.node.container)
+            self._say(tell, "i", f"running {self.node.container} from {self.node.image}.")
+            await self.engine.start(fresh)
+            await wait_ready(fresh)
+        except NodeError as error:
+            raise await self._back(kept, fresh, error) from error
+        if kept is not None:
+            await self.engine.remove(kept.id)
+
+    async def stop(self) -> bool:
+        """Stop the container and keep it; returns whether there was one to stop."""
+        found = await self.engine.find(self.node.container)
+        if found is None or found.state not in ("running", "paused", "restarting"):
+            return False
+        self._must_be_ours(found)
+        await self.engine.stop(found.id, self.node.stop_timeout)
+        return True
+
+    async def start(self) -> str:
+        """Start the container that is there; returns its id.
+
+        Raises:
+            ContainerError: there is none, or it is not ours.
+        """
+        found = await self.engine.find(self.node.container)
+        if found is None:
+            raise ContainerError(self.node.name, "there is no container; reconnect makes one")
+        self._must_be_ours(found)
+        await self.engine.start(found.id)
+        return found.id
+
+    async def post_mortem(self, container_id: str) -> str:
+        """How a container ended, with its last log lines; works while it is still there."""
+        found = await self.engine.inspect(container_id)
+        if found is None:
+            return "the container was removed"
+        return describe_end(found, await self.last_words(container_id))
+
+    async def last_words(self, container_id: str) -> list[str]:
+        """The last log lines, or none where the engine will not tell."""
+        try:
+            return await self.engine.logs(container_id, LOG_LINES)
+        except EngineError:
+            return []
+
+    # the steps of replace
+
+    async def _take_stock(self, force: bool) -> Found | None:
+        """The container in place; leftovers of an interrupted replacement are put right."""
+        name = self.node.container
+        half_made = await self.engine.find(f"{name}.new")
+        if half_made is not None:
+            self._must_be_ours(half_made)
+            await self.engine.remove(half_made.id)
+        old = await self.engine.find(name)
+        aside = await self.engine.find(f"{name}.old")
+        if aside is not None:
+            self._must_be_ours(aside)
+            if old is None:
+                await self.engine.rename(aside.id, name)
+                old = await self.engine.inspect(aside.id)
+            else:
+                await self.engine.remove(aside.id)
+        if old is not None and not force:
+            self._must_be_ours(old)
+        return old
+
+    def _must_be_ours(self, found: Found) -> None:
+        if found.is_ours(self.swarm, self.node.name):
+            return
+        maker = found.labels.get(LABEL_SWARM)
+        whose = f"of the manager {maker!r}" if maker else "made by hand or by sdss-fliswarm"
+        raise ContainerError(
+            self.node.name,
+            f"container {found.name} ({found.short_id}) is {whose}, not ours; "
+            "reconnect --force takes it over",
+        )
+
+    async def _pull(self, tell: Tell) -> None:
+        image = self.node.image
+        self._say(tell, "d", f"pulling {image}.")
+        try:
+            await self.engine.pull(image, self.timeouts.pull)
+        except EngineError as error:
+            if not await self.engine.has_image(image):
+                raise
+            self._say(
+                tell, "w", f"cannot pull, using the image that the node has: {error.cause}"
+            )
+
+    async def _volumes(self, tell: Tell, force: bool, old: Found | None) -> Found | None:
+        """See to the volumes; returns the old container if it is still there to keep."""
+        found = await self.engine.volumes([volume.name for volume in self.node.volumes])
+        if force and old is not None and any(found.values()):
+            # A volume in use cannot be removed, not even that of a stopped container.
+            await self.engine.stop(old.id, self.node.stop_timeout)
+            await self.engine.remove(old.id)
+            old = None
+        for volume in self.node.volumes:
+            there = found[volume.name]
+            if there is not None and not force:
+                difference = differs(volume, there)
+                if difference:
+                    self._say(
+                        tell,
+                        "w",
+                        f"volume {volume.name} differs from the configuration ({difference}); "
+                        "reconnect --force makes it anew.",
+                    )
+                continue
+            if there is not None:
+                self._say(tell, "w", f"recreating existing volume {volume.name}.")
+                await self.engine.remove_volume(volume.name)
+            self._say(tell, "d", f"creating volume {volume.name}.")
+            labels = {LABEL_SWARM: self.swarm, LABEL_NODE: self.node.name}
+            await self.engine.create_volume(volume, labels)
+            tell("d", {"volume": [self.node.name, volume.name, True, volume.device]})
+        return old
+
+    async def _create(self, tell: Tell) -> str:
+        spec = wanted(self.node, self.swarm)
+        fresh = ContainerSpec(**{**_fields(spec), "name": f"{spec.name}.new"})
+        return await self.engine.create(fresh)
+
+    async def _back(self, kept: Found | None, fresh: str, error: NodeError) -> NodeError:
+        """Undo: the new container goes, the old one is back; what cannot be undone is said."""
+        notes = []
+        try:
+            await self.engine.remove(fresh)
+            if kept is not None:
+                name = self.node.container
+                still = await self.engine.inspect(kept.id)
+                if still is not None and still.name != name:
+                    await self.engine.rename(kept.id, name)
+                if kept.running:
+                    await self.engine.start(kept.id)
+                    notes.append("the old container runs again")
+                else:
+                    notes.append("the old container is kept")
+        except EngineError as second:
+            notes.append(f"putting the old container back failed too: {second.cause}")
+        reason = "; ".join([error.reason, *notes])
+        return _same_kind(error, reason)
+
+    def _say(self, tell: Tell, code: str, text: str) -> None:
+        tell(code, {"text": f"{self.node.name}: {text}"})
+
+
+def _fields(spec: ContainerSpec) -> dict[str, Any]:
+    return {name: getattr(spec, name) for name in spec.__dataclass_fields__}
+
+
+def _same_kind(error: NodeError, reason: str) -> NodeError:
+    """The error again with a longer reason."""
+    made = type(error)(error.node, reason, tried=error.tried)
+    made.seconds = error.seconds
+    return made
