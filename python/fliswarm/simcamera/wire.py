@@ -146,7 +146,7 @@ def _encoded(header: dict[str, Any], data: dict[str, Any], indented: bool = Fals
 
 
 def _long_line(header: dict[str, Any], size: int) -> bytes:
-    """An honest reply of so many bytes, its newline not counted (and never fewer than 200)."""
+    """An honest reply of so many bytes without its newline; no fewer than an empty one has."""
     bare = len(_encoded(header, {"text": ""})) - 1
     return _encoded(header, {"text": "x" * max(0, size - bare)})
 
