@@ -134,7 +134,7 @@ class Camera:
         if command_id > MAX_ID:  # pragma: no cover - after 68 years at one a second
             self._ids = itertools.count(1)
         line = encode_command(command_id, command)
-        end = asyncio.get_running_loop().create_future()
+        end: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         connection.send(command_id, line, _Pending(command, on_reply, end))
         try:
             async with asyncio.timeout(limit):
@@ -307,7 +307,8 @@ class _Connection(asyncio.Protocol):
         if quiet >= silence:
             self.end(
                 CameraSilent(
-                    self.camera.node, "the camera actor answers nothing, not even a ping",
+                    self.camera.node,
+                    "the camera actor answers nothing, not even a ping",
                     seconds=round(quiet, 1),
                 )
             )

@@ -205,9 +205,7 @@ class Lifecycle:
         except EngineError as error:
             if not await self.engine.has_image(image):
                 raise
-            self._say(
-                tell, "w", f"cannot pull, using the image that the node has: {error.cause}"
-            )
+            self._say(tell, "w", f"cannot pull, using the image that the node has: {error.cause}")
 
     async def _volumes(self, tell: Tell, force: bool, old: Found | None) -> Found | None:
         """See to the volumes; returns the old container if it is still there to keep."""

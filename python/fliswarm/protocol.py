@@ -1,7 +1,7 @@
 """The wire format of a camera actor: one JSON line to a frozen `Reply` and back. Pure.
 
 Source of the format: sdss-flicamera 0.7 on sdss-clu's JSON actor. A command is
-``<command_id> <command>\\n``; each answer is one JSON object on a line with a ``header``
+``<command_id> <command>`` and a newline; each answer is one JSON object on a line with a ``header``
 (command id, message code, sender) and ``data`` (keyword to value).
 """
 
@@ -99,7 +99,10 @@ def parse(line: bytes) -> Reply:
         raise BadLine(f"unknown message code {header.get('message_code')!r}: {_show(line)}")
     sender = header.get("sender")
     return Reply(
-        _command_id(header.get("command_id")), code, data, sender if isinstance(sender, str) else ""
+        _command_id(header.get("command_id")),
+        code,
+        data,
+        sender if isinstance(sender, str) else "",
     )
 
 

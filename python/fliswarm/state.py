@@ -75,7 +75,11 @@ def compute(facts: Facts) -> tuple[State, Layer, str]:
         return _without_engine(facts)
     if facts.container is None:
         if facts.camera_ok:
-            return State.DEGRADED, Layer.CONTAINER, "a camera answers, but there is no container"
+            return (
+                State.DEGRADED,
+                Layer.CONTAINER,
+                "a camera answers, but there is no container",
+            )
         return State.STOPPED, Layer.CONTAINER, "there is no container; reconnect makes one"
     if facts.container.state == "paused":
         return State.FAILED, Layer.CONTAINER, "the container is paused"
@@ -116,4 +120,8 @@ def _running(facts: Facts, container: Found) -> tuple[State, Layer, str]:
     error = facts.camera_error
     if facts.starting:
         return State.STARTING, Layer.ACTOR, "the camera actor is starting"
-    return State.FAILED, Layer.ACTOR, error.cause if error else "the camera actor does not answer"
+    return (
+        State.FAILED,
+        Layer.ACTOR,
+        error.cause if error else "the camera actor does not answer",
+    )

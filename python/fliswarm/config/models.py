@@ -51,7 +51,9 @@ class Block(BaseModel):
 class Actor(Block):
     """How people and the hub reach the manager."""
 
-    name: str = Field("fliswarm", pattern=NAME, description="The actor's name, as the hub knows it.")
+    name: str = Field(
+        "fliswarm", pattern=NAME, description="The actor's name, as the hub knows it."
+    )
     host: str = Field(
         "127.0.0.1",
         description="The address to listen on. Loopback by default; a hub on another computer "
@@ -100,9 +102,7 @@ class Timeouts(Block):
         5.0, description="How often engine and camera are looked at when nothing happens."
     )
     hub: Seconds = Field(10.0, description="For the hub's answer to a command of ours.")
-    power_off: Seconds = Field(
-        10.0, description="How long the power stays off in a hard reboot."
-    )
+    power_off: Seconds = Field(10.0, description="How long the power stays off in a hard reboot.")
     reboot: Seconds = Field(300.0, description="Until an engine answers after a reboot.")
 
 
@@ -126,7 +126,8 @@ class Power(Block):
     actor: str | None = Field(None, description="The actor that switches the power.")
     command: PowerCommand | None = Field(None, description="What to send to it.")
     device: str | None = Field(
-        None, description="The device's name, put after the command; null means the node's name."
+        None,
+        description="The device's name, put after the command; null means the node's name.",
     )
 
 
@@ -225,17 +226,17 @@ class Node(Options):
     @field_validator("docker_client")
     @classmethod
     def _known_scheme(cls, value: str | None) -> str | None:
-        if value is None or re.match(r"tcp://([^/:]+|\[[0-9a-fA-F:]+\]):\d+$|unix://.+|process://$", value):
+        if value is None or re.match(
+            r"tcp://([^/:]+|\[[0-9a-fA-F:]+\]):\d+$|unix://.+|process://$", value
+        ):
             return value
-        raise ValueError(
-            "an engine's address is tcp://HOST:PORT, unix:///PATH or process://"
-        )
+        raise ValueError("an engine's address is tcp://HOST:PORT, unix:///PATH or process://")
 
 
 class File(Block):
     """A whole file, in the documented layout (`nodes` and `enabled_nodes` flat)."""
 
-    actor: Actor = Field(default_factory=lambda: Actor(), description="The manager's own actor.")
+    actor: Actor = Field(default_factory=Actor, description="The manager's own actor.")
     registry: str | None = Field(
         None, description="The local registry as host:port; null means Docker Hub."
     )
@@ -248,12 +249,11 @@ class File(Block):
     ping_timeout: Seconds | None = Field(
         None, description="The 0.7 word for `timeouts.ping`, in seconds."
     )
-    timeouts: Timeouts = Field(default_factory=lambda: Timeouts(), description="All deadlines.")
-    defaults: Options = Field(
-        default_factory=lambda: Options(), description="Options of every container."
-    )
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="All deadlines.")
+    defaults: Options = Field(default_factory=Options, description="Options of every container.")
     categories: dict[str, Options] = Field(
-        default_factory=dict, description="Options of the containers of a category, over `defaults`."
+        default_factory=dict,
+        description="Options of the containers of a category, over `defaults`.",
     )
     enabled_nodes: list[str] | None = Field(
         None, description="The nodes that take part from the start; null means all."

@@ -61,7 +61,7 @@ class NodeConfig:
     user: str | None = None
     uid: int | None = None
     gid: int | None = None
-    power: Power = field(default_factory=lambda: Power())
+    power: Power = field(default_factory=Power)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,11 @@ def _volumes(model: File, layers: list[Options]) -> tuple[VolumeConfig, ...]:
         merged |= layer.volumes
     return tuple(
         VolumeConfig(
-            name, volume.driver, dict(volume.opts), volume.target or f"/{name}", volume.read_only
+            name,
+            volume.driver,
+            dict(volume.opts),
+            volume.target or f"/{name}",
+            volume.read_only,
         )
         for name, volume in merged.items()
         if volume is not None

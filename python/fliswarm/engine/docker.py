@@ -157,7 +157,8 @@ class DockerEngine:
     async def remove(self, container_id: str) -> None:
         with contextlib.suppress(_AlreadyGoing):
             await self._gone_is_fine(
-                "remove the container", lambda api: api.remove_container(container_id, force=True)
+                "remove the container",
+                lambda api: api.remove_container(container_id, force=True),
             )
 
     async def watch(
@@ -201,7 +202,10 @@ class DockerEngine:
     # how a call is made
 
     async def _gone_is_fine(
-        self, tried: str, function: Callable[[docker.APIClient], Any], timeout: float | None = None
+        self,
+        tried: str,
+        function: Callable[[docker.APIClient], Any],
+        timeout: float | None = None,
     ) -> None:
         try:
             await self._call(tried, function, timeout)
@@ -212,7 +216,10 @@ class DockerEngine:
                 raise
 
     async def _call(
-        self, tried: str, function: Callable[[docker.APIClient], T], timeout: float | None = None
+        self,
+        tried: str,
+        function: Callable[[docker.APIClient], T],
+        timeout: float | None = None,
     ) -> T:
         """One call, in a thread of the node's, with every failure as an `EngineError`."""
         limit = timeout or self.timeout

@@ -34,8 +34,11 @@ LOG_KEPT = 64 * 1024
 
 @dataclass(slots=True)
 class _Record:
-    """What the state folder keeps of one process. `born` is its start in seconds since boot or
-    epoch as psutil gives it: with the pid it names a process for good."""
+    """What the state folder keeps of one process.
+
+    `born` is its start in seconds since the epoch as psutil gives it: with the pid it names a
+    process for good.
+    """
 
     id: str
     name: str
@@ -111,7 +114,10 @@ class ProcessEngine:
     async def create(self, spec: ContainerSpec) -> str:
         if await self.find(spec.name):
             raise EngineRefused(
-                self.node, f"the name {spec.name} is in use", tried=f"create {spec.name}", status=409
+                self.node,
+                f"the name {spec.name} is in use",
+                tried=f"create {spec.name}",
+                status=409,
             )
         record = _Record(
             secrets.token_hex(32),
@@ -262,9 +268,7 @@ class ProcessEngine:
             return code is None
         try:
             process = psutil.Process(record.pid)
-            return (
-                process.create_time() == record.born and process.status() != psutil.STATUS_ZOMBIE
-            )
+            return process.create_time() == record.born and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 

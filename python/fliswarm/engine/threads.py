@@ -56,7 +56,7 @@ class NodeThreads:
                 error: BaseException | None = None
                 try:
                     result = function()
-                except BaseException as caught:  # noqa: BLE001 - handed to the one who waits
+                except BaseException as caught:  # handed to the one who waits
                     error = caught
                 # The loop may be gone: then nobody waits any more.
                 try:

@@ -72,9 +72,7 @@ def _checked_faults(
     callback=_checked_name,
     help="The camera's name.",
 )
-@option(
-    "--host", envvar="SIMCAMERA_HOST", default="127.0.0.1", help="The address to listen on."
-)
+@option("--host", envvar="SIMCAMERA_HOST", default="127.0.0.1", help="The address to listen on.")
 @option(
     "--port",
     envvar="FLISWARM_PORT",
@@ -164,9 +162,7 @@ def _check_folder(settings: Settings) -> None:
         _give_up(settings, f"cannot write in {folder}: {error.strerror or error}")
 
 
-def _run(
-    settings: Settings, faults: Faults, host: str, port: int, status_interval: float
-) -> None:
+def _run(settings: Settings, faults: Faults, host: str, port: int, status_interval: float) -> None:
     from fliswarm.simcamera.actor import CannotListen, SimCamera, serve  # noqa: PLC0415 (late)
 
     async def live() -> None:

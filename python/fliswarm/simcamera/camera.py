@@ -272,6 +272,4 @@ class Camera:
                 f"file {exposure.path} already exists; it is not overwritten"
             ) from None
         except OSError as error:
-            raise CameraError(
-                f"cannot write {exposure.path}: {error.strerror or error}"
-            ) from error
+            raise CameraError(f"cannot write {exposure.path}: {error.strerror or error}") from error

@@ -120,9 +120,7 @@ async def area(
 @parser.command()
 @names_argument
 @click.argument("binning", metavar="[BINNING]...", type=int, nargs=2, required=False)
-async def binning(
-    command: Any, cameras: Sequence[str], binning: tuple[int, int] | None
-) -> None:
+async def binning(command: Any, cameras: Sequence[str], binning: tuple[int, int] | None) -> None:
     """Controls the camera binning.
 
     If called without a binning value, returns the current value.
@@ -137,9 +135,7 @@ async def binning(
         _refuse(command, error)
         return
     horizontal, vertical = camera.binning
-    command.info(
-        binning={"camera": camera.name, "horizontal": horizontal, "vertical": vertical}
-    )
+    command.info(binning={"camera": camera.name, "horizontal": horizontal, "vertical": vertical})
     command.finish()
 
 

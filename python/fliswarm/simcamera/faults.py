@@ -240,6 +240,5 @@ class Faults:
     def listed(self) -> list[str]:
         """The faults that are on, as the user would write them."""
         return [
-            name if value is None else f"{name}={value:.12g}"
-            for name, value in self._on.items()
+            name if value is None else f"{name}={value:.12g}" for name, value in self._on.items()
         ]

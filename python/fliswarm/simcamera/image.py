@@ -139,9 +139,7 @@ def _stars(size: int, fixed: np.random.Generator) -> Pixels:
     reach = int(width * 12)
     for (x, y), flux in zip(places, brightness, strict=True):
         left, low = max(0, int(x) - reach), max(0, int(y) - reach)
-        rows, columns = np.ogrid[
-            low : min(size, int(y) + reach), left : min(size, int(x) + reach)
-        ]
+        rows, columns = np.ogrid[low : min(size, int(y) + reach), left : min(size, int(x) + reach)]
         squared = ((columns - x) ** 2 + (rows - y) ** 2) / width**2
         peak = flux * (MOFFAT_BETA - 1) / (np.pi * width**2)
         rate[low : low + rows.size, left : left + columns.size] += (

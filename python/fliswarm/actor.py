@@ -1,0 +1,334 @@
+"""The actor: a command in, one call of the swarm, keywords out; on sdss-clu's legacy actor.
+
+What is ours and not sdss-clu's, and why: lines are read with a bound and bad ones answered
+(there they cost the connection, which may be the hub's); values are quoted so that the hub's
+parser can read them; a user who does not read is dropped before the memory is full; a
+camera's lines take a short way (no schema check, no history of replies).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from clu.base import Reply as CluReply
+from clu.command import Command
+from clu.legacy import LegacyActor
+from clu.legacy.actor import tron_reconnect
+from clu.protocol import TCPStreamServer
+from clu.tools import CommandStatus
+
+from . import __version__, keywords
+from .commands import parser
+from .commands.common import node_state
+from .config import SwarmConfig
+from .hub import Hub
+from .node import NodeStatus
+from .protocol import MAX_LINE, Reply
+from .state import State
+from .swarm import Swarm
+
+USER_BUFFER = 16 << 20
+"""How many bytes may wait for one user who does not read (16 MiB) before it is dropped."""
+FINISH = 5.0
+"""How long running commands may go on when the manager ends, in seconds."""
+
+log = logging.getLogger(__name__)
+
+_COMMAND = re.compile(
+    r"(?:(?P<commander>[A-Za-z0-9]*\.\S+)\s+)?"
+    r"(?:(?P<id>\d{1,9})(?:\s+\d+(?=\s))?(?:\s+|$))?"
+    r"(?P<body>\S.*)?$",
+    re.DOTALL,
+)
+
+
+class LineServer(TCPStreamServer):  # type: ignore[misc]
+    """sdss-clu's TCP server with bounded lines: an over-long one is handed on as None."""
+
+    async def start(self) -> asyncio.Server:
+        """Listen."""
+        self._server = await asyncio.start_server(
+            self.connection_made, self.host, self.port, limit=MAX_LINE
+        )
+        return self._server
+
+    async def connection_made(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """One user, from coming to leaving."""
+        transport = writer.transport
+        self.transports[transport] = writer
+        self.connection_callback(transport)
+        try:
+            while True:
+                line = await read_line(reader)
+                if line == b"":
+                    break
+                self.data_received_callback(transport, line)
+        except (ConnectionError, TimeoutError):
+            pass
+        finally:
+            self.transports.pop(transport, None)
+            writer.close()
+            self.connection_callback(transport)
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                await writer.wait_closed()
+
+
+async def read_line(reader: asyncio.StreamReader) -> bytes | None:
+    """One line with its end; b"" at the end of the stream; None for one over the limit."""
+    too_long = False
+    while True:
+        try:
+            line = await reader.readuntil()
+        except asyncio.LimitOverrunError as over:
+            await reader.readexactly(max(1, over.consumed))
+            too_long = True
+        except asyncio.IncompleteReadError:
+            return b""
+        else:
+            return None if too_long else line
+
+
+class SwarmActor(LegacyActor):  # type: ignore[misc]
+    """The fliswarm actor.
+
+    Args:
+        config: the whole configuration.
+        sdss_log: the logger that sdss-clu writes to (an SDSSLogger).
+        only: names to enable instead of those of the configuration.
+    """
+
+    parser = parser
+
+    def __init__(
+        self, config: SwarmConfig, sdss_log: Any, only: Sequence[str] | None = None
+    ) -> None:
+        actor = config.actor
+        super().__init__(
+            actor.name,
+            actor.host,
+            actor.port,
+            version=__version__,
+            log=sdss_log,
+            schema=keywords.schema(),
+        )
+        self._server = LineServer(
+            actor.host,
+            actor.port,
+            connection_callback=self.new_user,
+            data_received_callback=self.new_command,
+        )
+        self.settings = config
+        self.swarm = Swarm(
+            config, only, on_change=self._node_changed, on_broadcast=self._camera_spoke
+        )
+        self.closing = False
+        self.running: set[Command] = set()
+        self._supervision: asyncio.Task[None] | None = None
+        if actor.tron_host:
+            self.tron = Hub(actor.name, actor.tron_host, actor.tron_port, sdss_log)
+            self.parser.add_command(tron_reconnect)
+
+    # start and stop
+
+    async def start(self, *args: Any, **kwargs: Any) -> SwarmActor:
+        """Listen and begin to keep watch.
+
+        Raises:
+            OSError: the port is taken or the address is not ours.
+        """
+        server = await self._server.start()
+        if self.settings.actor.port == 0:
+            self.port = server.sockets[0].getsockname()[1]
+        self._supervision = asyncio.create_task(self._supervise(), name="swarm")
+        log.info("listening on %s:%d", self.host, self.port)
+        return self
+
+    async def _supervise(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.swarm.run(), name="supervision")
+            if self.tron is not None:
+                group.create_task(self.tron.keep(), name="hub")
+
+    async def stop(self) -> None:
+        """End in stages: no new commands, wait for running ones, cancel them, close.
+
+        Containers and cameras go on.
+        """
+        self.closing = True
+        self._server.stop()
+        if self.running:
+            await asyncio.wait(list(self.running), timeout=FINISH)
+        for command in list(self.running):
+            command.fail(error="the manager is being stopped; what the cameras do goes on")
+        if self._supervision is not None:
+            self._supervision.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._supervision
+        for transport in list(self.transports.values()):
+            transport.close()
+        log.info("stopped; containers keep running")
+
+    # commands in
+
+    def new_command(self, transport: Any, line: bytes | None) -> None:
+        """Take one line of a user; whatever is wrong with it is answered, never raised."""
+        try:
+            self._take(transport, line)
+        except Exception:
+            log.exception("a line cannot be handled: %r", line and line[:200])
+            self.refuse(transport, 0, "the command cannot be handled; the log says why")
+
+    def _take(self, transport: Any, line: bytes | None) -> None:
+        if line is None:
+            self.refuse(transport, 0, f"a command of more than {MAX_LINE} bytes is not taken")
+            return
+        match = _COMMAND.match(line.decode("utf-8", "replace").strip())
+        command_id = int(match["id"] or 0) if match else 0
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError:
+            self.refuse(transport, command_id, "the command is not UTF-8 text")
+            return
+        if match is None or not match["body"]:
+            self.refuse(transport, command_id, "the command is empty; try help")
+            return
+        if self.closing:
+            self.refuse(transport, command_id, "the manager is being stopped")
+            return
+        command = Command(
+            command_string=match["body"],
+            commander_id=match["commander"] or transport.user_id,
+            command_id=command_id,
+            consumer_id=self.name,
+            actor=self,
+            transport=transport,
+        )
+        log.info("command %d of %s: %s", command_id, command.commander_id, match["body"][:500])
+        self.running.add(command)
+        command.add_done_callback(self.running.discard)
+        self.parse_command(command)
+
+    def parse_command(self, command: Command) -> Command:
+        """Run a command; a fault in its words fails it."""
+        command.set_status(CommandStatus.RUNNING)
+        try:
+            words = _ask_help(shlex.split(command.body))
+        except ValueError as error:
+            command.fail(error=f"the command cannot be read: {str(error).lower()}")
+            return command
+        obj = {
+            "parser_args": [command],
+            "log": self.log,
+            "exception_handler": self._handle_command_exception,
+        }
+        try:
+            command.ctx = self.parser.make_context(self.name, words, obj=obj)
+            self.parser.invoke(command.ctx)
+        except Exception as error:
+            self._failed(command, error)
+        return command
+
+    def _failed(self, command: Command, error: Exception) -> None:
+        if isinstance(error, click.ClickException):
+            first = error.format_message().splitlines()[0]
+            command.fail(error=f"{first[:1].lower()}{first[1:].rstrip('.')}; try help")
+        else:
+            self._handle_command_exception(command, error)
+
+    def _handle_command_exception(self, command: Command, error: Exception) -> None:
+        """A fault of ours in a command: said to the user, told whole to the log."""
+        log.error("command %r failed", command.body, exc_info=error)
+        if not command.status.is_done:
+            command.fail(error=f"internal error {type(error).__name__}: {error}; see the log")
+
+    # replies out
+
+    def refuse(self, transport: Any, command_id: int, reason: str) -> None:
+        """A failed reply to one user where there is no command yet."""
+        text = keywords.format_keyword("error", [self.name, reason])
+        self._send(transport, f"{transport.user_id} {command_id} f {text}\n".encode())
+        log.warning("refused: %s", reason)
+
+    def _write_internal(self, reply: CluReply, **kwargs: Any) -> None:
+        command = reply.command
+        body = "; ".join(keywords.lines(reply.message, self.name))
+        transport = command.transport if command is not None else None
+        user_id = transport.user_id if transport is not None else kwargs.get("user_id") or 0
+        if reply.broadcast:
+            user_id = 0
+        command_id = int(command.command_id) if command is not None else 0
+        self._emit(user_id, command_id, reply.message_code.value, body, transport)
+        if kwargs.get("write_to_log", True):
+            level = _LEVELS.get(reply.message_code.value, logging.DEBUG)
+            log.log(level, "reply %d %d %s %s", user_id, command_id, reply.message_code.value, body)
+
+    def relay(self, command: Command, node: str, reply: Reply) -> None:
+        """Pass a camera's line on to the user of a command (the short way)."""
+        transport = command.transport
+        code = keywords.PASSED_ON[reply.code]
+        user_id = transport.user_id if transport is not None else 0
+        for body in keywords.relay(node, reply):
+            self._emit(user_id, int(command.command_id), code, body, transport)
+
+    def _camera_spoke(self, node: str, reply: Reply) -> None:
+        """A line that a camera sent unasked goes to everybody."""
+        code = keywords.PASSED_ON[reply.code]
+        for body in keywords.relay(node, reply):
+            self._emit(0, 0, code, body, None)
+
+    def _emit(self, user_id: int, command_id: int, code: str, body: str, transport: Any) -> None:
+        line = f"{user_id} {command_id} {code}{' ' if body else ''}{body}\n".encode()
+        if user_id and transport is not None:
+            if self.transports.get(user_id) is transport:
+                self._send(transport, line)
+        else:
+            for one in list(self.transports.values()):
+                if not user_id or one.user_id == user_id:
+                    self._send(one, line)
+
+    def _send(self, transport: Any, line: bytes) -> None:
+        if transport.is_closing():
+            return
+        if transport.get_write_buffer_size() > USER_BUFFER:
+            log.warning(
+                "user %s does not read; dropped with %d bytes unsent",
+                transport.user_id,
+                transport.get_write_buffer_size(),
+            )
+            transport.abort()
+            return
+        transport.write(line)
+
+    # the swarm speaks
+
+    def _node_changed(self, old: NodeStatus, new: NodeStatus) -> None:
+        """A node's state has changed: one line in the log, one to everybody."""
+        good = new.state in (State.READY, State.DISABLED, State.STARTING)
+        layer = f" ({new.layer})" if new.layer else ""
+        level = logging.INFO if good else logging.WARNING
+        log.log(level, "%s: %s -> %s%s %s", new.name, old.state, new.state, layer, new.cause)
+        self.write("i" if good else "w", node_state(new), write_to_log=False)
+
+
+_LEVELS = {"f": logging.WARNING, "e": logging.WARNING, "w": logging.INFO}
+
+
+def _ask_help(words: list[str]) -> list[str]:
+    """``reconnect --help`` and ``help reconnect`` as sdss-clu's help command takes them.
+
+    What follows a talk's camera command is the camera's own: ``talk expose --help``.
+    """
+    if words and words[0] == "help":
+        return ["help", " ".join(words[1:])]
+    if "--help" in words and (words[0] != "talk" or words[1] == "--help"):
+        return ["help", " ".join(words[: words.index("--help")])]
+    return words

@@ -1,0 +1,9 @@
+"""The actor's commands, one file for each group of verbs."""
+
+from __future__ import annotations
+
+from clu.parsers.click import command_parser as parser
+
+from . import enabling, lifecycle, reboot, simulate, status, talk
+
+__all__ = ["enabling", "lifecycle", "parser", "reboot", "simulate", "status", "talk"]

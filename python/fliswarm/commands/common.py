@@ -1,0 +1,87 @@
+"""What several commands share: options, and the keywords of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+import click
+from clu.command import Command
+
+from ..errors import FliswarmError
+from ..node import NodeStatus
+from ..swarm import Outcome
+
+names_option = click.option(
+    "-n", "--names", metavar="NAMES", help="Comma-separated nodes; all enabled ones by default."
+)
+category_option = click.option(
+    "-c", "--category", metavar="CATEGORY", help="Only the nodes of this category, such as gfa."
+)
+
+
+def guarded(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """A wrong name or an empty selection fails the command with its reason."""
+
+    @wraps(function)
+    async def run(command: Command, **options: Any) -> Any:
+        try:
+            return await function(command, **options)
+        except FliswarmError as error:
+            return command.fail(error=str(error))
+
+    return run
+
+
+def write_node(command: Command, status: NodeStatus) -> None:
+    """The keywords node, container, volume and nodeState of one node.
+
+    Volumes are not spoken of while the engine does not answer: nobody knows.
+    """
+    facts = status.facts
+    config = command.actor.swarm.nodes[status.name].config
+    engine_ok = bool(facts.engine_ok)
+    command.info(node=[status.name, config.host, config.address, status.host_ok, engine_ok])
+    command.debug(container=[status.name, status.container_id])
+    if engine_ok:
+        for volume in config.volumes:
+            there = status.volumes.get(volume.name)
+            device = there.device if there is not None else "NA"
+            command.debug(volume=[status.name, volume.name, there is not None, device])
+    command.write("i" if not status.layer else "w", node_state(status))
+
+
+def write_verdicts(command: Command, outcomes: list[Outcome]) -> None:
+    """One verdict a node, in configuration order."""
+    for outcome in outcomes:
+        values = [
+            outcome.node.name,
+            str(outcome.verdict),
+            round(outcome.seconds, 3),
+            outcome.reason,
+        ]
+        command.write("i" if outcome.ok else "w", {"verdict": values})
+
+
+def end(command: Command, outcomes: list[Outcome], did: str) -> None:
+    """End a command that must succeed on every node: ``f`` if any failed, naming each."""
+    failed = [outcome for outcome in outcomes if not outcome.ok]
+    if not failed:
+        command.finish()
+        return
+    parts = []
+    for outcome in failed:
+        layer = f"{outcome.error.layer}: " if outcome.error else ""
+        parts.append(f"{outcome.node.name}: {layer}{outcome.reason}")
+    command.fail(error=f"{did} failed on {len(failed)} of {len(outcomes)}: {'; '.join(parts)}")
+
+
+def node_state(status: NodeStatus) -> dict[str, Any]:
+    """The keyword `nodeState` of a node."""
+    since = status.since.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "nodeState": [
+            status.name, str(status.state), str(status.layer), status.cause, since,
+        ]
+    }  # fmt: skip

@@ -1,0 +1,63 @@
+"""enable and disable: which nodes take part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from clu.command import Command
+from clu.parsers.click import command_parser as parser
+
+from ..errors import SelectionError
+from ..node import Node
+from .common import guarded
+
+nodes_argument = click.argument("nodes", nargs=-1, required=False)
+
+
+def _chosen(command: Command, words: tuple[str, ...], everything: bool) -> list[Node]:
+    """The nodes named, by spaces or commas; unknown names get a warning.
+
+    Raises:
+        SelectionError: none was named, or none of those named exists.
+    """
+    swarm = command.actor.swarm
+    if everything:
+        return list(swarm.nodes.values())
+    names = [name for word in words for name in word.split(",") if name]
+    if not names:
+        raise SelectionError("name nodes or give --all")
+    known = []
+    for name in names:
+        try:
+            swarm.named([name])
+            known.append(name)
+        except SelectionError as error:
+            command.warning(text=str(error))
+    if not known:
+        raise SelectionError("no node of those names")
+    return list(swarm.named(known))
+
+
+@parser.command()  # type: ignore[untyped-decorator]
+@nodes_argument
+@click.option("-a", "--all", "everything", is_flag=True, help="All nodes of the configuration.")
+@guarded
+async def enable(command: Command, nodes: tuple[str, ...], everything: bool) -> Any:
+    """Lets NODES take part: they are watched, connected and commanded."""
+    for node in _chosen(command, nodes, everything):
+        node.enable()
+    command.info(enabledNodes=[node.name for node in command.actor.swarm.enabled])
+    return command.finish()
+
+
+@parser.command()  # type: ignore[untyped-decorator]
+@nodes_argument
+@click.option("-a", "--all", "everything", is_flag=True, help="All nodes of the configuration.")
+@guarded
+async def disable(command: Command, nodes: tuple[str, ...], everything: bool) -> Any:
+    """Leaves NODES out; their containers keep running."""
+    for node in _chosen(command, nodes, everything):
+        node.disable()
+    command.info(enabledNodes=[node.name for node in command.actor.swarm.enabled])
+    return command.finish()

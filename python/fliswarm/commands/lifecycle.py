@@ -1,0 +1,83 @@
+"""reconnect, stop, start, restart: the containers of the selected nodes, each by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from clu.command import Command
+from clu.parsers.click import command_parser as parser
+
+from ..node import Node
+from ..swarm import fan_out
+from .common import category_option, end, guarded, names_option, write_node, write_verdicts
+
+
+@parser.command()  # type: ignore[untyped-decorator]
+@names_option
+@category_option
+@click.option(
+    "-f",
+    "--force",
+    is_flag=True,
+    help="Make volumes anew, interrupt a busy camera, take over a foreign container.",
+)
+@guarded
+async def reconnect(command: Command, names: str | None, category: str | None, force: bool) -> Any:
+    """Replaces the containers of the nodes and connects to their cameras."""
+    nodes = command.actor.swarm.select(names, category)
+
+    async def act(node: Node) -> None:
+        await node.reconnect(lambda code, words: command.write(code, words), force)
+        write_node(command, node.status)
+
+    outcomes = await fan_out(nodes, act)
+    write_verdicts(command, outcomes)
+    return end(command, outcomes, "reconnect")
+
+
+@parser.command()  # type: ignore[untyped-decorator]
+@names_option
+@category_option
+@guarded
+async def stop(command: Command, names: str | None, category: str | None) -> Any:
+    """Stops the containers of the nodes; they stay stopped until started again."""
+
+    async def act(node: Node) -> None:
+        if not await node.stop():
+            command.warning(text=f"{node.name}: no container was running.")
+
+    outcomes = await fan_out(command.actor.swarm.select(names, category), act)
+    write_verdicts(command, outcomes)
+    return end(command, outcomes, "stop")
+
+
+@parser.command()  # type: ignore[untyped-decorator]
+@names_option
+@category_option
+@guarded
+async def start(command: Command, names: str | None, category: str | None) -> Any:
+    """Starts the stopped containers of the nodes and connects to their cameras."""
+
+    async def act(node: Node) -> None:
+        await node.start()
+
+    outcomes = await fan_out(command.actor.swarm.select(names, category), act)
+    write_verdicts(command, outcomes)
+    return end(command, outcomes, "start")
+
+
+@parser.command()  # type: ignore[untyped-decorator]
+@names_option
+@category_option
+@guarded
+async def restart(command: Command, names: str | None, category: str | None) -> Any:
+    """Stops and starts the containers of the nodes, without a pull and without new ones."""
+
+    async def act(node: Node) -> None:
+        await node.stop()
+        await node.start()
+
+    outcomes = await fan_out(command.actor.swarm.select(names, category), act)
+    write_verdicts(command, outcomes)
+    return end(command, outcomes, "restart")

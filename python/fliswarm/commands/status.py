@@ -1,0 +1,21 @@
+"""status: what is known of every enabled node."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from clu.command import Command
+from clu.parsers.click import command_parser as parser
+
+from .common import write_node
+
+
+@parser.command()  # type: ignore[untyped-decorator]
+async def status(command: Command) -> Any:
+    """Tells the state of every enabled node, in configuration order."""
+    nodes = command.actor.swarm.enabled
+    command.info(enabledNodes=[node.name for node in nodes])
+    for known in await asyncio.gather(*(node.known() for node in nodes)):
+        write_node(command, known)
+    return command.finish()

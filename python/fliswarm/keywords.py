@@ -1,0 +1,261 @@
+"""The keywords of the actor: their types and meaning, and how a reply line is written.
+
+One table gives the JSON schema that replies are checked against, the reference page and the
+hub's dictionary (actorkeys). The types of the older keywords are those that other programs
+read already (FACTS: actorkeys `fliswarm`) and never change.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .protocol import Code, Reply, flatten
+
+PASSED_ON = {
+    Code.RUNNING: "d",
+    Code.DONE: "i",
+    Code.FAILED: "w",
+    Code.ERROR: "w",
+    Code.CRITICAL: "w",
+    Code.INFO: "i",
+    Code.DEBUG: "d",
+    Code.WARNING: "w",
+}
+"""With what code a camera's line is passed on: one camera's end is not the command's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """One keyword: the names and types (str, bool, int, float) of its values, in order.
+
+    With `repeated` the one value named may come any number of times.
+    """
+
+    name: str
+    values: tuple[tuple[str, type], ...]
+    help: str
+    repeated: bool = False
+    new: bool = False
+
+
+STATUS = (
+    ("node", str),
+    ("camera", str),
+    ("model", str),
+    ("serial", str),
+    ("fwrev", int),
+    ("hwrev", int),
+    ("hbin", int),
+    ("vbin", int),
+    ("visible_area_x0", int),
+    ("visible_area_y0", int),
+    ("visible_area_x1", int),
+    ("visible_area_y1", int),
+    ("image_area_x0", int),
+    ("image_area_y0", int),
+    ("image_area_x1", int),
+    ("image_area_y1", int),
+    ("temperature_ccd", float),
+    ("temperature_base", float),
+    ("exposure_time_left", float),
+    ("cooler_power", float),
+)
+
+KEYWORDS: tuple[Keyword, ...] = (
+    Keyword("text", (("words", str),), "Words for the operator; a camera's name first.", True),
+    Keyword(
+        "error",
+        (("camera", str), ("message", str)),
+        "What failed, and where: a camera's name, or the actor's own.",
+    ),
+    Keyword("enabledNodes", (("node", str),), "The enabled nodes.", True),
+    Keyword(
+        "node",
+        (
+            ("node", str),
+            ("host", str),
+            ("engine", str),
+            ("host_answers", bool),
+            ("engine_answers", bool),
+        ),
+        "A node, its computer, its engine's address, and whether they answer.",
+    ),
+    Keyword(
+        "container",
+        (("node", str), ("id", str)),
+        "The short id of a node's running container, or NA.",
+    ),
+    Keyword(
+        "volume",
+        (("node", str), ("volume", str), ("exists", bool), ("device", str)),
+        "A volume of a node and what it stands on, or NA.",
+    ),
+    Keyword("status", STATUS, "A camera's status; temperatures in degrees Celsius, times in s."),
+    Keyword(
+        "exposure_state",
+        (
+            ("node", str),
+            ("camera", str),
+            ("state", str),
+            ("image_type", str),
+            ("remaining_time", float),
+            ("exposure_time", float),
+            ("current_stack", int),
+            ("n_stack", int),
+        ),
+        "How far a camera's exposure is; times in seconds.",
+    ),
+    Keyword(
+        "filename",
+        (("node", str), ("camera", str), ("path", str)),
+        "A file that a camera has written.",
+    ),
+    Keyword(
+        "filename_bundle",
+        (("path", str),),
+        "The files of one talk, all cameras together, just before its end.",
+        True,
+    ),
+    Keyword("version", (("version", str),), "A version; a camera's name first.", True),
+    Keyword("help", (("line", str),), "One line of help.", True),
+    Keyword(
+        "nodeState",
+        (("node", str), ("state", str), ("layer", str), ("cause", str), ("since", str)),
+        "The state of a node, the lowest layer that fails (host, engine, container, actor, "
+        "camera), the cause, and since when (UTC).",
+        new=True,
+    ),
+    Keyword(
+        "verdict",
+        (("node", str), ("verdict", str), ("seconds", float), ("reason", str)),
+        "How a command ended on a node: ok, failed, silent, lost, unreachable, timeout, busy.",
+        new=True,
+    ),
+)
+
+_JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
+_HUB_TYPES = {str: "String", bool: "Bool", int: "Int", float: "Float"}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema (draft 7) of all keywords, as sdss-clu takes it."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "fliswarm",
+        "type": "object",
+        "properties": {keyword.name: _schema(keyword) for keyword in KEYWORDS},
+        "additionalProperties": True,
+    }
+
+
+def _schema(keyword: Keyword) -> dict[str, Any]:
+    items = [{"title": name, "type": _JSON_TYPES[kind]} for name, kind in keyword.values]
+    if keyword.repeated:
+        one = {**items[0]}
+        return {
+            "description": keyword.help,
+            "anyOf": [one, {"type": "array", "items": one}],
+        }
+    array = {
+        "type": "array",
+        "items": items,
+        "minItems": len(items),
+        "maxItems": len(items),
+    }
+    if keyword.name == "error":
+        # sdss-clu itself writes bare sentences and exceptions; `lines` makes two values of them.
+        return {
+            "description": keyword.help,
+            "anyOf": [array, {"type": "string"}, {"type": "object"}],
+        }
+    return {"description": keyword.help, **array}
+
+
+def actorkeys() -> str:
+    """The hub's dictionary of our keywords, as Python text for the package actorkeys."""
+    rows = []
+    for keyword in KEYWORDS:
+        kinds = ", ".join(f'{_HUB_TYPES[kind]}(name="{name}")' for name, kind in keyword.values)
+        many = " * (0,)" if keyword.repeated else ""
+        rows.append(f"    Key(\n        {keyword.name!r},\n        {kinds}{many},\n"
+                    f"        help={keyword.help!r},\n    ),")  # fmt: skip
+    body = "\n".join(rows)
+    return (
+        "# Made by `fliswarm keywords --actorkeys`; for python/actorkeys/fliswarm.py of actorkeys.\n"
+        f'KeysDictionary(\n    "fliswarm",\n    (1, 0),\n{body}\n)\n'
+    )
+
+
+def reference() -> str:
+    """The reference page of the keywords, in Markdown."""
+    rows = ["| keyword | values | meaning |", "| --- | --- | --- |"]
+    for keyword in KEYWORDS:
+        values = ", ".join(f"{name} ({kind.__name__})" for name, kind in keyword.values)
+        more = ", …" if keyword.repeated else ""
+        new = " New in fliswarm." if keyword.new else ""
+        rows.append(f"| `{keyword.name}` | {values}{more} | {keyword.help}{new} |")
+    return "\n".join(rows) + "\n"
+
+
+_BARE = re.compile(r"[^\"'\s=,;\x00-\x1f\x7f]+")
+
+
+def format_value(value: Any) -> str:
+    """One value as the hub's parser reads it: T or F, a number, or a string.
+
+    A string stands bare where the parser takes it as one word; otherwise it is quoted, with
+    every line break and control character escaped, so that no camera can forge a line.
+    """
+    if isinstance(value, str):
+        return value if _BARE.fullmatch(value) else json.dumps(value)
+    if value is True:
+        return "T"
+    if value is False:
+        return "F"
+    return "NA" if value is None else str(value)
+
+
+def format_keyword(name: str, value: Any) -> str:
+    """``name=value,value``; an empty text gives the bare name."""
+    values = flatten(value)
+    if not values or values == [""]:
+        return name
+    return f"{name}={','.join(map(format_value, values))}"
+
+
+def lines(message: dict[str, Any], actor: str) -> list[str]:
+    """The keywords of one reply of ours, written out."""
+    written = []
+    for name, value in message.items():
+        if name == "error" and not isinstance(value, list | tuple):
+            words = value.get("message", "") if isinstance(value, dict) else str(value)
+            written.append(format_keyword(name, [actor, words]))
+        else:
+            written.append(format_keyword(name, value))
+    return written
+
+
+def relay(node: str, reply: Reply) -> list[str]:
+    """A camera's line as ours: the node in front, dicts and lists flattened, one line each.
+
+    Help comes a line at a time; an error is always (camera, message), as the hub's dictionary
+    says, also where the camera wraps it in a dict.
+    """
+    plain = []
+    written = []
+    for name, value in reply.data.items():
+        if name == "help" and isinstance(value, list):
+            written += [format_keyword(name, line) for line in (node, *value)]
+        elif name == "error":
+            words = value.get("error", value) if isinstance(value, dict) else value
+            text = words if isinstance(words, str) else " ".join(map(str, flatten(words)))
+            plain.append(format_keyword(name, [node, text]))
+        elif _NAME.fullmatch(name):
+            plain.append(format_keyword(name, [node, *flatten(value)]))
+    return ["; ".join(plain), *written] if plain else written
+
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")

@@ -1,0 +1,190 @@
+"""All nodes in configuration order: selecting, fanning out, owning their tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from .config import SwarmConfig
+from .errors import (
+    CameraClosed,
+    CameraError,
+    CameraLost,
+    CameraSilent,
+    CameraTimeout,
+    CameraUnreachable,
+    NodeError,
+    SelectionError,
+)
+from .node import Node, NodeStatus
+from .protocol import Code, Reply
+
+T = TypeVar("T")
+
+
+class Verdict(StrEnum):
+    """How a command ended on one node."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SILENT = "silent"
+    LOST = "lost"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a command on one node: its verdict, why, and how long it took (seconds)."""
+
+    node: Node
+    verdict: Verdict
+    reason: str = ""
+    seconds: float = 0.0
+    error: NodeError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the node did what it was asked."""
+        return self.verdict is Verdict.OK
+
+
+_VERDICTS: tuple[tuple[type[NodeError], Verdict], ...] = (
+    (CameraUnreachable, Verdict.UNREACHABLE),
+    (CameraLost, Verdict.LOST),
+    (CameraClosed, Verdict.LOST),
+    (CameraSilent, Verdict.SILENT),
+    (CameraTimeout, Verdict.TIMEOUT),
+    (CameraError, Verdict.FAILED),
+)
+
+
+class Swarm:
+    """The nodes of a configuration.
+
+    Args:
+        config: the whole configuration.
+        only: names to enable instead of those of the configuration.
+        on_change: hears of every change of a node's state.
+        on_broadcast: hears every line that a camera sends unasked.
+    """
+
+    def __init__(
+        self,
+        config: SwarmConfig,
+        only: Sequence[str] | None = None,
+        *,
+        on_change: Callable[[NodeStatus, NodeStatus], None] = lambda old, new: None,
+        on_broadcast: Callable[[str, Reply], None] = lambda name, reply: None,
+    ) -> None:
+        self.config = config
+        self.nodes = {
+            name: Node(
+                node,
+                config.actor.name,
+                config.timeouts,
+                config.state_dir,
+                on_change=on_change,
+                on_broadcast=on_broadcast,
+            )
+            for name, node in config.nodes.items()
+        }
+        for node in self.named(only if only is not None else config.enabled):
+            node.enable()
+
+    async def run(self) -> None:
+        """Keep watch over all nodes until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for node in self.nodes.values():
+                group.create_task(node.run(), name=f"node {node.name}")
+
+    @property
+    def enabled(self) -> list[Node]:
+        """The enabled nodes, in configuration order."""
+        return [node for node in self.nodes.values() if node.enabled]
+
+    def named(self, names: Sequence[str]) -> list[Node]:
+        """The nodes of these names, in configuration order.
+
+        Raises:
+            SelectionError: a name is not in the configuration; the nearest is shown.
+        """
+        unknown = [name for name in names if name not in self.nodes]
+        if unknown:
+            raise SelectionError(self._say_unknown(unknown))
+        return [node for name, node in self.nodes.items() if name in names]
+
+    def select(self, names: str | None = None, category: str | None = None) -> list[Node]:
+        """The enabled nodes that a command is for, in configuration order.
+
+        Args:
+            names: names, separated by commas; None for all enabled nodes.
+            category: only nodes of exactly this category; None for all.
+
+        Raises:
+            SelectionError: a name or the category does not exist, a named node is disabled,
+                or nothing is selected.
+        """
+        if names is None:
+            chosen = self.enabled
+        else:
+            chosen = self.named([name.strip() for name in names.split(",") if name.strip()])
+            off = [node.name for node in chosen if not node.enabled]
+            if off:
+                raise SelectionError(f"disabled: {', '.join(off)}; enable first")
+        if category is not None:
+            known = sorted({n.config.category for n in self.nodes.values()} - {""})
+            if category not in known:
+                raise SelectionError(
+                    f"no node is of category {category!r}; known: {', '.join(known) or 'none'}"
+                )
+            chosen = [node for node in chosen if node.config.category == category]
+        if not chosen:
+            raise SelectionError("no enabled node is selected")
+        return chosen
+
+    def _say_unknown(self, unknown: Sequence[str]) -> str:
+        parts = []
+        for name in unknown:
+            near = difflib.get_close_matches(name, self.nodes, 1)
+            parts.append(f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+        known = ", ".join(self.nodes) or "none"
+        return f"unknown node {', '.join(parts)}; known: {known}"
+
+
+async def fan_out(
+    nodes: Sequence[Node], act: Callable[[Node], Awaitable[Reply | None]]
+) -> list[Outcome]:
+    """Do the same on all nodes at once; every node has its outcome, in the order given.
+
+    A node that fails does not disturb the others, and none is waited for longer than its
+    own deadlines allow.
+    """
+    return list(await asyncio.gather(*(_one(node, act) for node in nodes)))
+
+
+async def _one(node: Node, act: Callable[[Node], Awaitable[Reply | None]]) -> Outcome:
+    started = time.monotonic()
+    try:
+        reply = await act(node)
+    except NodeError as error:
+        verdict = next((v for kind, v in _VERDICTS if isinstance(error, kind)), Verdict.FAILED)
+        return Outcome(node, verdict, error.cause, time.monotonic() - started, error)
+    seconds = time.monotonic() - started
+    if reply is not None and reply.code is not Code.DONE:
+        return Outcome(node, Verdict.FAILED, _words(reply), seconds)
+    return Outcome(node, Verdict.OK, "", seconds)
+
+
+def _words(reply: Reply) -> str:
+    """What a camera said when it failed a command."""
+    error = reply.data.get("error", reply.data.get("text", ""))
+    if isinstance(error, dict):
+        error = error.get("error", error)
+    return str(error) or "the camera failed the command without a word"
