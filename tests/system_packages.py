@@ -76,11 +76,11 @@ def install(packages: list[str]) -> None:
         subprocess.CalledProcessError: apt-get failed; it has said why.
     """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "--quiet"],
-        ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *packages],
-    ):
-        subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL)
+    nothing = subprocess.DEVNULL
+    update = ["apt-get", "update", "--quiet"]  # may fail for one source and do for the others
+    subprocess.run(update, env=environment, check=False, stdin=nothing)
+    get = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *packages]
+    subprocess.run(get, env=environment, check=True, stdin=nothing)
 
 
 def main() -> int:

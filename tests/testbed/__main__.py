@@ -101,9 +101,8 @@ def status(_: argparse.Namespace) -> None:
     if not found:
         print("no testbed is up")
         return
-    root, nodes = found
-    bed = Testbed(root, nodes)
-    for node in nodes:
+    bed = Testbed(found.root, found.nodes)
+    for node in bed.nodes:
         answers = bed.engine(node).answers()
         containers = bed.containers(node) if answers else []
         state = "answers" if answers else "does not answer"
@@ -111,7 +110,7 @@ def status(_: argparse.Namespace) -> None:
         bed.engine(node).close()
     print(f"registry {'answers' if bed.registry.answers() else 'does not answer'}")
     print(f"hub {'runs' if marked('hub') else 'does not run'}")
-    print(f"folder {root}")
+    print(f"folder {bed.root}")
 
 
 def main() -> int:

@@ -17,9 +17,7 @@ REMOVED = object()
 """As the value of a key in an override: the key goes."""
 
 
-def facts(
-    addresses: Mapping[str, str], registry: str, image: str, data: Path
-) -> dict[str, Any]:
+def facts(addresses: Mapping[str, str], registry: str, image: str, data: Path) -> dict[str, Any]:
     """The configuration of nodes at these addresses, which share a folder of this machine."""
     bind = {"type": "none", "o": "bind", "device": str(data)}
     return {

@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 import docker
+import psutil
 from docker.errors import DockerException
 
 from . import oci_runtime
-from .machine import Service, TestbedError, run
+from .machine import Service, TestbedError, kill, run
 
 ROLE = "engines"
 CGROUP = "flis-testbed"
@@ -71,7 +72,8 @@ class Engine:
         if self.service.running:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        Path(self.folder, "docker.pid").unlink(missing_ok=True)
+        for name in ("docker.pid", "exec/containerd/containerd.pid"):
+            Path(self.folder, name).unlink(missing_ok=True)
         enter = ["nsenter", f"--net={self.namespace}"] if self.namespace else []
         self.service.start(*enter, "dockerd", "--config-file", self._write_settings())
         self.service.wait_ready(self.answers, START_SECONDS)
@@ -93,8 +95,12 @@ class Engine:
         self.service.stop(signal.SIGTERM, STOP_SECONDS)
 
     def kill(self) -> None:
-        """SIGKILL dockerd; its containers live on."""
-        self.service.stop(signal.SIGKILL)
+        """SIGKILL dockerd and its containerd; the containers and their shims live on."""
+        if self.service.running and self.service.process:
+            dockerd = psutil.Process(self.service.process.pid)
+            containerd = [child for child in dockerd.children() if child.name() == "containerd"]
+            self.service.stop(signal.SIGKILL)
+            kill(containerd)
 
     def freeze(self) -> None:
         """Stop dockerd in its tracks: connections are accepted, nothing is answered."""

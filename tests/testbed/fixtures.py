@@ -40,7 +40,7 @@ def clean_testbed(testbed: Testbed) -> Iterator[Testbed]:
 
 @pytest.fixture
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """The real hub, running; new for each test (3 s), since it remembers actors and keywords."""
+    """The real hub, running; new for each test (3 s), since it remembers keywords."""
     hub = Hub(tmp_path_factory.mktemp("hub"))
     hub.start(PATIENCE)
     try:

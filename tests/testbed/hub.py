@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
@@ -108,7 +108,7 @@ class Hub:
 
         return asyncio.run(answer())
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def client(self) -> AsyncIterator[HubClient]:
         """A connection to port 6093; the hub takes a second to accept it."""
         reader, writer = await asyncio.open_connection(HOST, CLIENT_PORT)
@@ -116,10 +116,8 @@ class Hub:
             yield HubClient(reader, writer)
         finally:
             writer.close()
-            try:
+            with contextlib.suppress(ConnectionError):  # the hub was ended first
                 await writer.wait_closed()
-            except ConnectionError:
-                pass  # the hub was ended first
 
     def _answers(self) -> bool:
         try:

@@ -56,9 +56,7 @@ def run(*command: str | Path, seconds: float = 60) -> str:
     """
     words = [str(word) for word in command]
     try:
-        result = subprocess.run(
-            words, capture_output=True, text=True, timeout=seconds, check=False
-        )
+        result = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         raise TestbedError(f"`{' '.join(words)}` took longer than {seconds} s") from None
     if result.returncode:
@@ -150,9 +148,7 @@ class Service:
             TestbedError: with the end of the log.
         """
         try:
-            wait_until(
-                lambda: not self.running or condition(), f"{self.role} to start", seconds
-            )
+            wait_until(lambda: not self.running or condition(), f"{self.role} to start", seconds)
         except TestbedError as error:
             raise TestbedError(f"{error}; its log ends:\n{self.tail()}") from None
         if not self.running:
@@ -177,9 +173,7 @@ class Service:
 
     def tail(self, size: int = 1500) -> str:
         """The last bytes of the log."""
-        return (
-            self.log.read_bytes()[-size:].decode(errors="replace") if self.log.exists() else ""
-        )
+        return self.log.read_bytes()[-size:].decode(errors="replace") if self.log.exists() else ""
 
 
 def marked(*roles: str) -> list[psutil.Process]:
@@ -206,9 +200,15 @@ def kill(processes: Iterable[psutil.Process], seconds: float = 20) -> None:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    _, alive = psutil.wait_procs(victims, timeout=seconds)
-    if alive:
-        raise TestbedError(f"processes {[process.pid for process in alive]} cannot be killed")
+    wait_until(lambda: not any(map(lives, victims)), "killed processes to be gone", seconds)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether a process exists and is no zombie; process 1 of some machines reaps slowly."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def claim(name: str, patience: float = 0) -> IO[str]:
@@ -219,7 +219,7 @@ def claim(name: str, patience: float = 0) -> IO[str]:
         patience: seconds to wait for the present owner.
 
     Raises:
-        TestbedError: another process still has it.
+        TestbedError: another process still has it; the text names it.
     """
     path = Path(tempfile.gettempdir()) / f"flis-{name}-{os.getuid()}.lock"
     file = path.open("a+")
@@ -232,20 +232,13 @@ def claim(name: str, patience: float = 0) -> IO[str]:
         return True
 
     try:
-        if not taken():
-            print(
-                f"waiting up to {patience:.0f} s for the {name} of {_owner(file)}", flush=True
-            )
-            wait_until(taken, f"the {name}, which {_owner(file)} has,", patience)
+        wait_until(taken, name, patience)
     except TestbedError:
+        file.seek(0)
+        owner = file.read().strip() or "unknown"
         file.close()
-        raise
+        raise TestbedError(f"process {owner} of this machine uses the {name}") from None
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
     return file
-
-
-def _owner(file: IO[str]) -> str:
-    file.seek(0)
-    return f"process {file.read().strip() or '?'}"

@@ -8,6 +8,7 @@ the missing ones from the container's configuration and becomes runc. dockerd ca
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -70,7 +71,7 @@ def missing() -> set[str]:
 def files(arguments: list[str]) -> list[Path]:
     """The configuration files that a call of runc is going to read."""
     found = []
-    for option, value in zip(arguments, arguments[1:], strict=False):
+    for option, value in itertools.pairwise(arguments):
         if option in ("--bundle", "-b"):
             found.append(Path(value, "config.json"))
         elif option in ("--process", "-p") and "exec" in arguments:

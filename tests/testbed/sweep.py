@@ -7,13 +7,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from . import cache, network
 from .engine import CGROUP, ROLE
-from .machine import kill, marked, run, wait_until
+from .machine import TestbedError, kill, marked, run, wait_until
 
 STATE = Path("/run/flis-testbed.json")
 """Where the folder of the present testbed is written down, for a later run that cleans up."""
@@ -21,18 +22,46 @@ STATE = Path("/run/flis-testbed.json")
 CGROUPS = Path("/sys/fs/cgroup")
 
 
-def remember(root: Path, nodes: tuple[str, ...]) -> None:
+@dataclass(frozen=True)
+class State:
+    """The testbed that is up, or was when its owner was killed.
+
+    Attributes:
+        root: its folder.
+        nodes: the names of its nodes.
+        kept: whether it was left running on purpose.
+    """
+
+    root: Path
+    nodes: tuple[str, ...]
+    kept: bool
+
+
+def remember(root: Path, nodes: tuple[str, ...], kept: bool = False) -> None:
     """Write down that a testbed lives in this folder."""
-    STATE.write_text(json.dumps({"root": str(root), "nodes": nodes}))
+    STATE.write_text(json.dumps({"root": str(root), "nodes": nodes, "kept": kept}))
 
 
-def remembered() -> tuple[Path, tuple[str, ...]] | None:
-    """The folder and nodes of the testbed that is up, or was when its owner was killed."""
+def remembered() -> State | None:
+    """What is written down; None when no testbed is up."""
     try:
         state = json.loads(STATE.read_text())
-        return Path(state["root"]), tuple(state["nodes"])
+        return State(Path(state["root"]), tuple(state["nodes"]), bool(state["kept"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def demand_not_kept() -> None:
+    """Make sure that no testbed was left running on purpose.
+
+    Raises:
+        TestbedError: one was.
+    """
+    state = remembered()
+    if state and state.kept and marked(ROLE):
+        raise TestbedError(
+            f"a testbed is up in {state.root}; `python -m tests.testbed down` ends it"
+        )
 
 
 def sweep(root: Path | None = None) -> None:
@@ -42,7 +71,7 @@ def sweep(root: Path | None = None) -> None:
         root: a testbed's folder to clean besides the one that is written down.
     """
     found = remembered()
-    roots = {folder for folder in (root, found[0] if found else None) if folder}
+    roots = {folder for folder in (root, found.root if found else None) if folder}
     _kill_processes()
     _remove_cgroups()
     network.remove_all()
@@ -76,8 +105,7 @@ def _contained() -> Iterator[psutil.Process]:
 def _cgroups(controller: str = "*") -> list[Path]:
     """Our control groups, innermost first; both versions of the kernel's interface."""
     tops = [*CGROUPS.glob(f"{controller}/{CGROUP}"), *CGROUPS.glob(CGROUP)]
-    inside = [Path(folder) for top in tops for folder, _, _ in os.walk(top, topdown=False)]
-    return inside
+    return [Path(folder) for top in tops for folder, _, _ in os.walk(top, topdown=False)]
 
 
 def _remove_cgroups() -> None:

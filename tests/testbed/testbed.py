@@ -55,7 +55,14 @@ class Testbed:
     def _engine(self, node: str, settings: dict[str, object]) -> Engine:
         line = self.lines[node]
         hosts = (f"tcp://{line.address}:{API_PORT}",)
-        return Engine(node, self.root / "engines" / node, self.logs, line.path, hosts, settings)
+        return Engine(
+            node,
+            self.root / "engines" / node,
+            self.logs,
+            namespace=line.path,
+            hosts=hosts,
+            settings=settings,
+        )
 
     def __enter__(self) -> Testbed:
         self.up()
@@ -83,6 +90,11 @@ class Testbed:
             raise TestbedError(f"no testbed: {reason}")
         self._claim = claim("testbed", patience)
         try:
+            sweep.demand_not_kept()
+        except TestbedError:
+            self._close()
+            raise
+        try:
             sweep.sweep(self.root)
             sweep.remember(self.root, self.nodes)
             self._start(prefetch)
@@ -103,9 +115,9 @@ class Testbed:
             self._together([lambda node=node: self.pull(node) for node in self.nodes])
 
     def _make_engines_folder(self) -> None:
-        """Keep the engines' files in memory where there is plenty: images unpack twice as fast."""
+        """Keep the engines in memory where there is plenty: images unpack twice as fast."""
         folder = self.root / "engines"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         wanted = (2 + len(self.nodes)) << 30
         if psutil.virtual_memory().available > 2 * wanted:
             run("mount", "-t", "tmpfs", "-o", f"size={wanted}", "flis-testbed", folder)
@@ -118,7 +130,8 @@ class Testbed:
         self._together([engine.start for engine in self._engines.values()])
 
     def leave_running(self) -> None:
-        """Forget the testbed without ending it: `python -m tests.testbed up`."""
+        """Let go of the testbed without ending it; `python -m tests.testbed down` does."""
+        sweep.remember(self.root, self.nodes, kept=True)
         self._close()
 
     def down(self) -> None:
