@@ -1,0 +1,247 @@
+"""The manager as a daemon: start returns when it listens, or says why it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import logging.handlers
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+from daemonocle import Daemon
+from sdsstools import get_logger
+
+from .actor import FINISH, SwarmActor
+from .config import SwarmConfig
+from .errors import FliswarmError
+
+LOG_BYTES = 10 << 20
+"""How long a log file gets before it is rotated, in bytes; five old ones are kept."""
+START = 30.0
+"""How long `start` waits for the actor to listen, in seconds."""
+
+
+class StartError(FliswarmError):
+    """The manager does not start; the text says why."""
+
+
+class _Quiet(Daemon):  # type: ignore[misc]
+    """daemonocle without its own words: ours are said by the one who waits."""
+
+    @classmethod
+    def _echo(cls, message: str, stderr: bool = False, color: Any = None) -> None:
+        return
+
+    def hold_pid_file(self) -> None:
+        """Write the pid file for a manager in the foreground."""
+        self._write_pid_file()
+
+    def drop_pid_file(self) -> None:
+        """Remove it again."""
+        self._close_pid_file()
+
+    @property
+    def running_pid(self) -> int | None:
+        """The pid of the manager that runs, by the pid file; None if none does."""
+        pid = self._read_pid_file()
+        return int(pid) if pid else None
+
+
+def pid_path(config: SwarmConfig, given: str | None) -> Path:
+    """Where the pid file is: as given, or `fliswarm.pid` in the state folder."""
+    if given:
+        return Path(given).expanduser().absolute()
+    return config.state_dir / "fliswarm.pid"
+
+
+def log_path(config: SwarmConfig, given: str | None) -> Path:
+    """Where the log goes: as given, or in the log folder under the actor's name."""
+    if given:
+        return Path(given).expanduser().absolute()
+    return (config.log_dir / f"{config.actor.name}.log").absolute()
+
+
+def running_pid(pid_file: Path) -> int | None:
+    """The pid of the manager that runs; None if none does."""
+    return _Quiet(name="fliswarm", pid_file=str(pid_file)).running_pid
+
+
+def start(
+    config: SwarmConfig,
+    only: Sequence[str] | None,
+    pid_file: Path,
+    log_file: Path | None,
+    foreground: bool,
+) -> str:
+    """Start the manager; in the foreground, until it ends.
+
+    Returns:
+        What was started, in words.
+
+    Raises:
+        StartError: it runs already, or it cannot listen.
+    """
+    pid = running_pid(pid_file)
+    if pid is not None:
+        raise StartError(f"fliswarm runs already with pid {pid} ({pid_file})")
+    try:
+        config.state_dir.mkdir(parents=True, exist_ok=True)
+        pid_file.parent.mkdir(parents=True, exist_ok=True)
+        if log_file is not None:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            log_file.open("a").close()
+    except OSError as error:
+        raise StartError(f"cannot write {error.filename}: {error.strerror}") from error
+    if foreground:
+        return _run_here(config, only, pid_file, log_file)
+    return _detach(config, only, pid_file, log_file)
+
+
+def _run_here(
+    config: SwarmConfig, only: Sequence[str] | None, pid_file: Path, log_file: Path | None
+) -> str:
+    set_up_logging(log_file, to_terminal=True)
+    holder = _Quiet(name="fliswarm", pid_file=str(pid_file))
+    holder.hold_pid_file()
+    try:
+        asyncio.run(serve(config, only, lambda words: None))
+    except OSError as error:
+        raise StartError(_why(config, error)) from error
+    finally:
+        holder.drop_pid_file()
+    return "fliswarm has ended"
+
+
+def _detach(
+    config: SwarmConfig, only: Sequence[str] | None, pid_file: Path, log_file: Path | None
+) -> str:
+    """Fork the daemon and wait for its word on a pipe: how it listens, or why not."""
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+
+    def work() -> None:
+        def ready(words: str) -> None:
+            with contextlib.suppress(OSError):
+                os.write(writer, words.encode())
+                os.close(writer)
+
+        set_up_logging(log_file, to_terminal=False)
+        try:
+            asyncio.run(serve(config, only, lambda words: ready(f"+{words}")))
+        except OSError as error:
+            logging.getLogger(__name__).exception("cannot start")
+            ready(f"-{_why(config, error)}")
+            raise
+        except BaseException as error:
+            logging.getLogger(__name__).exception("the manager died")
+            ready(f"-{type(error).__name__}: {error}")
+            raise
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.fork() == 0:
+        os.close(reader)
+        try:
+            _Quiet(name="fliswarm", worker=work, pid_file=str(pid_file), detach=True).start()
+        finally:
+            os._exit(0)
+    os.close(writer)
+    return _hear(reader, log_file)
+
+
+def _hear(reader: int, log_file: Path | None) -> str:
+    """The daemon's word, `START` seconds at most."""
+    said = b""
+    until = time.monotonic() + START
+    with os.fdopen(reader, "rb", buffering=0) as pipe:
+        while time.monotonic() < until:
+            ready, _, _ = select.select([pipe], [], [], 0.5)
+            if ready:
+                part = pipe.read(4096)
+                if not part:
+                    break
+                said += part
+                if said.startswith(b"+"):
+                    break
+    words = said.decode("utf-8", "replace")
+    if words.startswith("+"):
+        return words[1:]
+    where = f"; see {log_file}" if log_file else ""
+    raise StartError((words[1:] or "fliswarm ended before it listened") + where)
+
+
+def _why(config: SwarmConfig, error: OSError) -> str:
+    place = f"{config.actor.host}:{config.actor.port}"
+    return f"cannot listen on {place}: {(error.strerror or str(error)).lower()}"
+
+
+async def serve(
+    config: SwarmConfig, only: Sequence[str] | None, ready: Callable[[str], None]
+) -> None:
+    """Run the actor until SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    actor = SwarmActor(config, _sdss_logger(), only)
+    await actor.start()
+    ready(f"fliswarm listens on {actor.host}:{actor.port} with pid {os.getpid()}")
+    try:
+        await ended.wait()
+    finally:
+        await actor.stop()
+
+
+def _sdss_logger() -> Any:
+    """The logger that sdss-clu insists on, without handlers of its own."""
+    log = get_logger("fliswarm.clu", capture_exceptions=False, capture_warnings=False)
+    log.removeHandler(log.sh)
+    return log
+
+
+def set_up_logging(log_file: Path | None, to_terminal: bool) -> None:
+    """The only place where logging is configured; times are UTC."""
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    logging.getLogger("fliswarm").setLevel(logging.DEBUG if to_terminal else logging.INFO)
+    form = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    form.converter = time.gmtime
+    handlers: list[logging.Handler] = []
+    if to_terminal:
+        handlers.append(logging.StreamHandler())
+    if log_file is not None:
+        handlers.append(
+            logging.handlers.RotatingFileHandler(log_file, maxBytes=LOG_BYTES, backupCount=5)
+        )
+    for handler in handlers:
+        handler.setFormatter(form)
+        root.addHandler(handler)
+
+
+def stop(pid_file: Path) -> str:
+    """Stop the manager and wait for its end.
+
+    Raises:
+        StartError: it does not end.
+    """
+    pid = running_pid(pid_file)
+    if pid is None:
+        return "fliswarm is not running"
+    limit = FINISH + 15
+    try:
+        process = psutil.Process(pid)
+        process.terminate()
+        process.wait(limit)
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.TimeoutExpired:
+        raise StartError(f"pid {pid} has not ended after {limit:g} s") from None
+    return f"fliswarm (pid {pid}) has ended; containers keep running"
