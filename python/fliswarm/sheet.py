@@ -36,8 +36,9 @@ def make(images: Sequence[Path], target: Path) -> None:
 
 def _picture(path: Path) -> tuple[Image.Image, str]:
     with fits.open(path) as file:
-        data = np.asarray(file[0].data, dtype=float)
-        header = file[0].header
+        hdu = next(hdu for hdu in file if hdu.data is not None)
+        data = np.asarray(hdu.data, dtype=float)
+        header = hdu.header
     low, high = ZScaleInterval().get_limits(data)
     scaled = AsinhStretch()(np.clip((data - low) / max(high - low, 1.0) / 3, 0, 1))
     picture = Image.fromarray((255 * scaled).astype(np.uint8)).resize((EDGE, EDGE))
