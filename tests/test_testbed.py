@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from docker.errors import APIError
 from docker.models.containers import Container
@@ -22,7 +23,7 @@ from docker.types import Mount
 from tests.testbed import REMOVED, Hub, Testbed, TestbedError, wait_until
 from tests.testbed.cache import digest
 from tests.testbed.configuration import CAMERA_PORT, merged
-from tests.testbed.machine import claim, demand_free, port_answers
+from tests.testbed.machine import claim, demand_free, lives, port_answers
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NODES = ("gfa1", "gfa2", "fvc")
@@ -183,12 +184,60 @@ class TestFaults:
         wait_until(lambda: engine_pings(clean_testbed, "gfa1"), "gfa1 to answer again", 5)
 
 
+KILLED_RUN = """
+import os, pathlib, sys
+from tests.test_testbed import start_camera
+from tests.testbed import Testbed
+
+bed = Testbed(pathlib.Path(sys.argv[1]), ["lost"])
+bed.up()
+start_camera(bed, "lost").pause()
+bed.freeze_engine("lost")
+os._exit(9)
+"""
+
+
+def traces(root: Path) -> list[str]:
+    """What a testbed leaves on the machine: processes, mounts, links, namespaces, cgroups."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    processes = (process for process in psutil.process_iter() if lives(process))
+    return [
+        *(mount for mount in mounts if "flis-" in mount or f"{root}/" in mount),
+        *(str(process) for process in processes if belongs(process, root)),
+        *(str(path) for path in Path("/sys/class/net").glob("flis-*")),
+        *(str(path) for path in Path("/run/netns").glob("flis-*")),
+        *(str(path) for path in Path("/sys/fs/cgroup").glob("*/flis-*")),
+    ]
+
+
+def belongs(process: psutil.Process, root: Path) -> bool:
+    """Whether a process is an engine, a shim or a registry under a folder, or in a container."""
+    try:
+        cgroup = Path(f"/proc/{process.pid}/cgroup").read_text()
+        return f"{root}/" in " ".join(process.cmdline()) or "/flis-testbed/" in cgroup
+    except (psutil.NoSuchProcess, OSError):
+        return False
+
+
 @pytest.mark.testbed
 class TestOwnership:
     def test_a_second_testbed_is_refused(self, testbed: Testbed, tmp_path: Path) -> None:
         with pytest.raises(TestbedError, match=f"process {os.getpid()} of this machine uses"):
             Testbed(tmp_path).up()
         assert engine_pings(testbed, "gfa1")
+
+    def test_up_cleans_up_after_a_killed_run(self, testbed: Testbed, tmp_path: Path) -> None:
+        try:
+            testbed.down()
+            assert traces(testbed.root) == []
+            command = [sys.executable, "-c", KILLED_RUN, str(tmp_path)]
+            result = subprocess.run(command, cwd=REPOSITORY, check=False, timeout=120)
+            assert result.returncode == 9
+            assert len(traces(tmp_path)) > 5
+        finally:
+            testbed.up()
+        assert all(engine_pings(testbed, node) for node in NODES)
+        assert not [trace for trace in traces(testbed.root) if str(tmp_path) in trace]
 
     def test_configuration_can_be_overridden(self, testbed: Testbed) -> None:
         text = testbed.config("other.yaml", actor={"port": 0}, volumes=REMOVED).read_text()
@@ -253,7 +302,7 @@ class TestParts:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
             with pytest.raises(TestbedError, match=f"the thing needs port {port} .* process"):
-                demand_free("127.0.0.1", port, "the thing")
+                demand_free("127.0.0.1", port, "the thing", seconds=0)
 
     def test_claim_excludes(self) -> None:
         name = f"trial-{os.getpid()}"

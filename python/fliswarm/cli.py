@@ -19,7 +19,7 @@ from .client import Client, ClientError
 from .config import SwarmConfig
 from .errors import ConfigError, SelectionError
 
-pass_settings = click.make_pass_decorator(dict[str, Any])
+pass_settings = click.pass_obj
 pid_file_option = click.option(
     "--pid-file", "--pid_file", metavar="FILE", help="Where the process id is kept."
 )

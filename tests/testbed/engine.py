@@ -19,6 +19,8 @@ from .machine import Service, TestbedError, kill, run
 
 ROLE = "engines"
 CGROUP = "flis-testbed"
+RUNTIME = Path("/run/flis-testbed")
+"""For sockets, whose path may have 107 letters at most, and for pid files."""
 API_PORT = 2375
 START_SECONDS = 30.0
 STOP_SECONDS = 40.0
@@ -29,7 +31,7 @@ class Engine:
 
     Args:
         name: for its cgroup and the file of its log.
-        folder: everything of it lives here but its log.
+        folder: its images, containers and volumes live here.
         logs: the folder for its log.
         namespace: path of the network namespace to run in; None for the machine's own.
         hosts: addresses it listens on besides its own unix socket.
@@ -51,7 +53,8 @@ class Engine:
         self.namespace = namespace
         self.hosts = hosts
         self.settings = settings or {}
-        self.socket = folder / "docker.sock"
+        self.runtime = RUNTIME / name
+        self.socket = self.runtime / "docker.sock"
         self.address = f"unix://{self.socket}"
         self.service = Service(ROLE, logs / f"{name}.log")
         self._client: docker.DockerClient | None = None
@@ -71,9 +74,10 @@ class Engine:
         """
         if self.service.running:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.folder, self.runtime):
+            folder.mkdir(parents=True, exist_ok=True)
         for name in ("docker.pid", "exec/containerd/containerd.pid"):
-            Path(self.folder, name).unlink(missing_ok=True)
+            Path(self.runtime, name).unlink(missing_ok=True)
         enter = ["nsenter", f"--net={self.namespace}"] if self.namespace else []
         self.service.start(*enter, "dockerd", "--config-file", self._write_settings())
         self.service.wait_ready(self.answers, START_SECONDS)
@@ -124,15 +128,15 @@ class Engine:
             self.client.api.remove_volume(volume["Name"], force=True)
 
     def _write_settings(self) -> Path:
-        runtime = self.folder / "runtime"
+        runtime = self.folder / "runc"
         program = shlex.join([sys.executable, "-I", "-S", oci_runtime.__file__])
         runtime.write_text(f'#!/bin/sh\nexec {program} "$@"\n')
         runtime.chmod(0o755)
         settings: dict[str, object] = {
             "hosts": [self.address, *self.hosts],
             "data-root": str(self.folder / "data"),
-            "exec-root": str(self.folder / "exec"),
-            "pidfile": str(self.folder / "docker.pid"),
+            "exec-root": str(self.runtime / "exec"),
+            "pidfile": str(self.runtime / "docker.pid"),
             "deprecated-key-path": str(self.folder / "key.json"),
             "tls": False,  # said outright, it saves the 15 s that dockerd waits as a warning
             "bridge": "none",

@@ -88,21 +88,34 @@ def port_answers(host: str, port: int, seconds: float = 1.0) -> bool:
         return False
 
 
-def demand_free(host: str, port: int, purpose: str) -> None:
+def demand_free(host: str, port: int, purpose: str, seconds: float = 3) -> None:
     """Make sure that a TCP port can be listened on.
 
+    Args:
+        host: this machine's address; empty for all of them.
+        port: the port.
+        purpose: what needs it, for the message.
+        seconds: how long a program that was just ended may take to let it go.
+
     Raises:
-        TestbedError: another program has it.
+        TestbedError: another program has it; the text names it.
     """
+    try:
+        wait_until(lambda: _can_listen(host, port), purpose, seconds)
+    except TestbedError:
+        owner = _listener(port) or "an unknown program"
+        where = f"port {port} of {host or 'this machine'}"
+        raise TestbedError(f"{purpose} needs {where}, which {owner} has") from None
+
+
+def _can_listen(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            owner = _listener(port) or "an unknown program"
-            raise TestbedError(
-                f"{purpose} needs port {port} on {host}, which {owner} has: {error.strerror}"
-            ) from None
+        except OSError:
+            return False
+    return True
 
 
 def _listener(port: int) -> str | None:

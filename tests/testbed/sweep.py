@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 
 from . import cache, network
-from .engine import CGROUP, ROLE
+from .engine import CGROUP, ROLE, RUNTIME
 from .machine import TestbedError, kill, marked, run, wait_until
 
-STATE = Path("/run/flis-testbed.json")
+STATE = RUNTIME / "state.json"
 """Where the folder of the present testbed is written down, for a later run that cleans up."""
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -39,6 +39,7 @@ class State:
 
 def remember(root: Path, nodes: tuple[str, ...], kept: bool = False) -> None:
     """Write down that a testbed lives in this folder."""
+    RUNTIME.mkdir(exist_ok=True)
     STATE.write_text(json.dumps({"root": str(root), "nodes": nodes, "kept": kept}))
 
 
@@ -75,11 +76,11 @@ def sweep(root: Path | None = None) -> None:
     _kill_processes()
     _remove_cgroups()
     network.remove_all()
-    _unmount(cache.FOLDER)
-    for folder in roots:
+    for folder in (cache.FOLDER, RUNTIME, *roots):
         _unmount(folder)
+    for folder in roots:
         _remove_engines(folder)
-    STATE.unlink(missing_ok=True)
+    shutil.rmtree(RUNTIME, ignore_errors=True)
 
 
 def _kill_processes() -> None:

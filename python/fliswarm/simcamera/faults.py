@@ -210,8 +210,14 @@ class Faults:
         return kind.name
 
     def clear(self, *names: str) -> None:
-        """Switch the named faults off; without a name, all."""
+        """Switch the named faults off; without a name, all.
+
+        Raises:
+            FaultError: an unknown name.
+        """
         for name in names or tuple(self._on):
+            if name not in KINDS:
+                raise FaultError(_unknown(name))
             self._on.pop(name, None)
 
     def __contains__(self, name: str) -> bool:
