@@ -109,10 +109,8 @@ def _light(frame: Frame) -> Pixels:
     # The fixed pattern and the stars belong to the camera: the same in every exposure.
     fixed = np.random.default_rng(zlib.crc32(frame.camera.encode()))
     sensitivity = _vignetting(frame.size) * fixed.normal(1.0, 0.01, shape)
-    if frame.image_type == "flat":
-        rate = np.full(shape, FLAT)
-    else:
-        rate = SKY + _stars(frame.size, fixed)
+    is_flat = frame.image_type == "flat"
+    rate = np.full(shape, FLAT) if is_flat else SKY + _stars(frame.size, fixed)
     light: Pixels = np.clip(rate * sensitivity, 0, None) * frame.exposure_time + dark
     return light
 
