@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 import urllib.request
@@ -190,7 +191,7 @@ from tests.test_testbed import start_camera
 from tests.testbed import Testbed
 
 bed = Testbed(pathlib.Path(sys.argv[1]), ["lost"])
-bed.up()
+bed.up(600)
 start_camera(bed, "lost").pause()
 bed.freeze_engine("lost")
 os._exit(9)
@@ -231,11 +232,11 @@ class TestOwnership:
             testbed.down()
             assert traces(testbed.root) == []
             command = [sys.executable, "-c", KILLED_RUN, str(tmp_path)]
-            result = subprocess.run(command, cwd=REPOSITORY, check=False, timeout=120)
+            result = subprocess.run(command, cwd=REPOSITORY, check=False, timeout=900)
             assert result.returncode == 9
             assert len(traces(tmp_path)) > 5
         finally:
-            testbed.up()
+            testbed.up(600)
         assert all(engine_pings(testbed, node) for node in NODES)
         assert not [trace for trace in traces(testbed.root) if str(tmp_path) in trace]
 
@@ -304,11 +305,11 @@ class TestParts:
             with pytest.raises(TestbedError, match=f"the thing needs port {port} .* process"):
                 demand_free("127.0.0.1", port, "the thing", seconds=0)
 
-    def test_claim_excludes(self) -> None:
-        name = f"trial-{os.getpid()}"
-        with claim(name), pytest.raises(TestbedError, match=str(os.getpid())):
-            claim(name)
-        claim(name).close()
+    def test_claim_excludes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        with claim("thing"), pytest.raises(TestbedError, match=f"{os.getpid()} .* the thing"):
+            claim("thing")
+        claim("thing").close()
 
     def test_merged(self) -> None:
         below = {"a": {"b": 1, "c": [1, 2]}, "d": 4}

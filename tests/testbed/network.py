@@ -62,18 +62,24 @@ class Line:
 
         Args:
             silently: keep the manager's ARP entry, so that packets vanish and a connection
-                runs into its time-out; otherwise the manager is told "no route to host"
-                after some 3 s.
+                runs into its time-out; otherwise a new connection fails with "no route
+                to host" after 3 s.
         """
         if silently:
             ethernet = self._inside("-brief", "link", "show", "dev", "eth0").split()[2]
             fixed = ("lladdr", ethernet, "nud", "permanent")
             run("ip", "neigh", "replace", self.address, *fixed, "dev", BRIDGE)
         run("ip", "link", "set", self.cable, "down")
+        if not silently:
+            self._forget()
 
     def mend(self) -> None:
         """Plug the cable in again."""
         run("ip", "link", "set", self.cable, "up")
+        self._forget()
+
+    def _forget(self) -> None:
+        """Have the manager ask anew who has the node's address."""
         run("ip", "neigh", "flush", "to", self.address, "dev", BRIDGE, "nud", "all")
 
     def _inside(self, *words: str) -> str:

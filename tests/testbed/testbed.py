@@ -197,7 +197,7 @@ class Testbed:
         Args:
             node: its name.
             silently: packets vanish and connections run into their time-outs, as behind a
-                router; otherwise the manager hears "no route to host" after some 3 s.
+                router; otherwise a new connection fails with "no route to host" after 3 s.
         """
         self.lines[node].cut(silently)
 
