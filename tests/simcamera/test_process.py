@@ -76,10 +76,31 @@ async def test_it_ends_though_a_client_does_not_read(sim: Sim, connect: Connect)
     while "flood=100000" in str(await client.data("fault")):
         pass
     sim.process.terminate()
-    assert await sim.ended() == (0, "")
+    ended = await sim.ended()
     lazy.transport.abort()
     with contextlib.suppress(ConnectionError):
         await lazy.wait_closed()
+    assert ended == (0, "")
+
+
+async def test_a_broken_connection_is_forgotten(sim: Sim, connect: Connect) -> None:
+    """A reset in the middle of a flood, and a command longer than sdss-clu reads."""
+    client = await connect(sim)
+    for _ in range(3):
+        await client.data("fault flood 100000")
+        breaker = await Client.connect(sim.port)
+        breaker.writer.write(b"5 status\n6 status\n")
+        await breaker.line()
+        breaker.writer.transport.abort()
+        await breaker.close()
+        await client.data("status")
+    talker = await connect(sim)
+    talker.writer.write(b"1 status " + b"x" * 200_000 + b"\n")
+    with contextlib.suppress(ConnectionError):
+        assert await talker.line() == b""
+    assert await client.data("ping")
+    sim.process.terminate()
+    assert await sim.ended() == (0, "")
 
 
 @pytest.mark.skipif(

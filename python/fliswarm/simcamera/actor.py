@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from clu import JSONActor
+from clu.protocol import TCPStreamServer
 
 from fliswarm.protocol import Code
 from fliswarm.simcamera import breakdown
@@ -24,6 +25,21 @@ CLOSING_TIME = 2.0
 
 class CannotListen(Exception):
     """The port cannot be opened; the text is a sentence for the user."""
+
+
+class Server(TCPStreamServer):  # type: ignore[misc]  # sdss-clu is not typed for mypy
+    """sdss-clu's server, but it also notices a connection that breaks or sends too much."""
+
+    async def connection_made(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Serve one client until it leaves; a command of over 64 KiB ends it, as in clu."""
+        try:
+            await super().connection_made(reader, writer)
+        except (OSError, asyncio.LimitOverrunError):
+            writer.transport.abort()
+            self.transports.pop(writer.transport, None)
+            self.connection_callback(writer.transport)
 
 
 class SimCamera(JSONActor):  # type: ignore[misc]  # sdss-clu is not typed for mypy
@@ -51,6 +67,7 @@ class SimCamera(JSONActor):  # type: ignore[misc]  # sdss-clu is not typed for m
         self.camera = Camera(settings, faults)
         self.default_cameras: list[str] | None = None
         self.wire = Wire(faults)
+        self.server = Server(host, port, self.new_user, self.new_command)
         self.port: int = port
         self._empty = asyncio.Event()
 
@@ -81,6 +98,8 @@ class SimCamera(JSONActor):  # type: ignore[misc]  # sdss-clu is not typed for m
                 await asyncio.wait_for(self._empty.wait(), CLOSING_TIME)
         for transport in list(self.transports.values()):
             transport.abort()
+        if self.transports:
+            await self._empty.wait()
 
     def stick(self) -> None:
         """Block the process as soon as what is written has gone out."""
@@ -91,8 +110,9 @@ class SimCamera(JSONActor):  # type: ignore[misc]  # sdss-clu is not typed for m
 
     def new_user(self, transport: Any) -> None:
         """A client came or went (sdss-clu calls this for both)."""
-        # A client may leave while it comes: sdss-clu then asks a dead socket for its name.
-        with contextlib.suppress(OSError):
+        # A client may leave while it comes: sdss-clu then asks a dead socket for its name. And
+        # one whose connection breaks may be seen to leave twice.
+        with contextlib.suppress(OSError, KeyError):
             super().new_user(transport)
         if not transport.is_closing():
             self._empty.clear()
