@@ -28,9 +28,7 @@ IMAGES = ("simcamera", "flicamera", "manager")
 
 def project() -> dict[str, Any]:
     """The `project` table of pyproject.toml."""
-    table: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())[
-        "project"
-    ]
+    table: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     return table
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from docker.errors import APIError
 from docker.models.containers import Container
 from docker.types import Mount
@@ -323,6 +324,13 @@ class TestParts:
         second = digest(tmp_path, "text")
         (tmp_path / "two").write_text("2")
         assert len({first, second, digest(tmp_path, "text")}) == 3
+
+    def test_compose_file_names_what_build_makes(self) -> None:
+        services = yaml.safe_load((REPOSITORY / "docker/compose.yaml").read_text())["services"]
+        assert services["manager"]["image"] == "fliswarm-manager:latest"
+        assert {"simcamera", "flicamera", "manager"} == {
+            path.parent.name for path in (REPOSITORY / "docker").glob("*/Dockerfile")
+        }
 
     def test_image_requirements_are_those_of_the_project(self) -> None:
         text = (REPOSITORY / "pyproject.toml").read_text()
