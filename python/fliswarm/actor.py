@@ -312,7 +312,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
 
     def _node_changed(self, old: NodeStatus, new: NodeStatus) -> None:
         """A node's state has changed: one line in the log, one to everybody."""
-        good = new.state in (State.READY, State.DISABLED, State.STARTING)
+        good = new.state in (State.READY, State.DISABLED, State.STARTING, State.UNKNOWN)
         layer = f" ({new.layer})" if new.layer else ""
         level = logging.INFO if good else logging.WARNING
         log.log(level, "%s: %s -> %s%s %s", new.name, old.state, new.state, layer, new.cause)

@@ -294,11 +294,13 @@ class _Connection(asyncio.Protocol):
     # silence
 
     def _arm(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self.camera.silence / 4, self._watch)
+        silence = self.camera.silence
+        left = silence - (time.monotonic() - self.heard)
+        pause = min(silence / 4, max(left, 0.001))
+        self._timer = asyncio.get_running_loop().call_later(pause, self._watch)
 
     def _watch(self) -> None:
-        """A quarter of `silence` later: all well, ping, or give up."""
+        """All is well, or time to ping, or to give up."""
         self._timer = None
         if not self.pending or self._transport is None:
             return

@@ -122,6 +122,7 @@ class Node:
         self._first_look = asyncio.Event()
         self._first_reach = asyncio.Event()
         self._looking = asyncio.Lock()
+        self._suspect = False
 
     # what commands use
 
@@ -178,14 +179,20 @@ class Node:
         """
         if self._facts.operation:
             raise CameraUnreachable(self.name, f"{self._facts.operation} is under way")
-        if not self.camera.connected:
+        found = self._facts.container
+        paused = found is not None and found.state == "paused"
+        if not self.camera.connected and not paused:
             await self._reach_again()
-        if not self.camera.connected:
-            status = self.status
-            where = f"{status.layer}: " if status.layer else ""
-            cause = status.cause or "the camera actor is not connected"
-            raise CameraUnreachable(self.name, f"{status.state}: {where}{cause}")
+        if not self.camera.connected or paused:
+            raise self._no_camera()
         return await self.camera.ask(command, on_reply, limit)
+
+    def _no_camera(self) -> CameraUnreachable:
+        """Why there is no camera to talk to: the node's own state, its layer and cause."""
+        status = self.status
+        error = CameraUnreachable(self.name, status.cause or "the camera actor is not connected")
+        error.layer = status.layer or Layer.ACTOR
+        return error
 
     async def reconnect(self, tell: Tell, force: bool = False) -> None:
         """Replace the container and connect to its camera; see `Lifecycle.replace`.
@@ -265,6 +272,7 @@ class Node:
 
         def heard(event: Event) -> None:
             self.log.debug("%s: engine says %s of %s", self.name, event.action, event.id[:12])
+            self._suspect = True
             self._wake()
 
         if self._facts.engine_ok:
@@ -300,12 +308,15 @@ class Node:
                 self._first_look.set()
 
     async def _look_at_container(self) -> None:
+        # After an event a list may still say "running" (Docker 20.10 writes the list's copy
+        # last); an inspection waits for the engine's own lock.
         seen = await self.engine.glance(self.config.container)
         known = self._facts.container
         found, end = known, self._facts.end
         if seen is None:
             found, end = None, ""
-        elif known is None or (known.id, known.state) != seen or not self._facts.engine_ok:
+        elif self._suspect or known is None or (known.id, known.state) != seen:
+            self._suspect = False
             found = await self.engine.inspect(seen[0])
             end = ""
             if found is not None and found.state in ("exited", "dead"):
@@ -313,6 +324,8 @@ class Node:
         if not self._volumes or time.monotonic() - self._volumes_at > VOLUMES_EVERY:
             await self._look_at_volumes()
         self._looked_at = time.monotonic()
+        if found != known:
+            self._reach_now.set()
         self._update(
             engine_ok=True,
             engine_error=None,
@@ -335,7 +348,7 @@ class Node:
             return
         try:
             await self.camera.connect()
-            await self.camera.ping(self.timeouts.silence)
+            await self.camera.ping()
         except CameraError as error:
             if self._facts.operation or not self.enabled:
                 return
@@ -355,6 +368,7 @@ class Node:
 
     def _camera_lost(self, error: CameraError) -> None:
         self._update(camera_ok=False, camera_error=error)
+        self._suspect = True
         self._wake()
 
     async def _wait_ready(self, container_id: str) -> None:

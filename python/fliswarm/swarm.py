@@ -169,13 +169,17 @@ async def fan_out(
     return list(await asyncio.gather(*(_one(node, act) for node in nodes)))
 
 
+def verdict_of(error: NodeError) -> Verdict:
+    """The verdict on a node that failed with this error."""
+    return next((v for kind, v in _VERDICTS if isinstance(error, kind)), Verdict.FAILED)
+
+
 async def _one(node: Node, act: Callable[[Node], Awaitable[Reply | None]]) -> Outcome:
     started = time.monotonic()
     try:
         reply = await act(node)
     except NodeError as error:
-        verdict = next((v for kind, v in _VERDICTS if isinstance(error, kind)), Verdict.FAILED)
-        return Outcome(node, verdict, error.cause, time.monotonic() - started, error)
+        return Outcome(node, verdict_of(error), error.cause, time.monotonic() - started, error)
     seconds = time.monotonic() - started
     if reply is not None and reply.code is not Code.DONE:
         return Outcome(node, Verdict.FAILED, _words(reply), seconds)

@@ -9,10 +9,10 @@ import click
 from clu.command import Command
 from clu.parsers.click import command_parser as parser
 
-from ..errors import SelectionError
+from ..errors import NodeError, SelectionError
 from ..node import Node
 from ..protocol import Reply, flatten
-from ..swarm import Outcome, Verdict, fan_out
+from ..swarm import Outcome, Verdict, fan_out, verdict_of
 from .common import category_option, guarded, names_option, write_verdicts
 
 NEED = "any, all, or how many cameras must succeed for the command to succeed"
@@ -67,15 +67,17 @@ async def talk(
             if reply.data:
                 command.actor.relay(command, node.name, reply)
 
-        last = await node.talk(words, pass_on, timeout)
+        try:
+            last = await node.talk(words, pass_on, timeout)
+        except NodeError as error:
+            # Said now, not at the end: the others may be exposing for minutes.
+            text = f"{verdict_of(error)}: {error.layer}: {error.cause}"
+            command.warning(error=[node.name, text])
+            raise
         pass_on(last)
         return last
 
     outcomes = await fan_out(nodes, act)
-    for outcome in outcomes:
-        if outcome.error is not None:
-            text = f"{outcome.verdict}: {outcome.error.layer}: {outcome.reason}"
-            command.warning(error=[outcome.node.name, text])
     write_verdicts(command, outcomes)
     bundle = [path for node in nodes for path in files[node.name]]
     if bundle:
