@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = {
-    "docker.io": ("dockerd", "docker", "containerd", "runc"),
+    "docker.io": ("dockerd", "containerd", "runc"),
     "docker-registry": ("docker-registry",),
     "debootstrap": ("debootstrap",),
     "iproute2": ("ip",),

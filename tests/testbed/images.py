@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from docker.errors import DockerException
+
 from . import cache
 from .engine import Engine
 from .machine import TestbedError, run
@@ -78,7 +80,7 @@ def _build(engine: Engine, registry: Registry, base: Path, wheels: Path) -> None
     print("building the camera image", flush=True)
     try:
         _build_once(engine, registry, base, wheels)
-    except TestbedError as error:
+    except (TestbedError, DockerException) as error:
         print(f"building again with nothing kept, since: {error}", flush=True)
         shutil.rmtree(Path(str(engine.settings["data-root"])))
         _build_once(engine, registry, base, wheels)
@@ -91,7 +93,8 @@ def _build_once(engine: Engine, registry: Registry, base: Path, wheels: Path) ->
     try:
         engine.start()
         if not engine.client.images.list(name):
-            run("docker", "-H", engine.address, "import", base / "base.tar", name, seconds=120)
+            tar = str(base / "base.tar")
+            engine.client.api.import_image_from_file(tar, f"flis-{base.name}", "latest")
         run(sys.executable, DOCKER / "build.py", "simcamera", *options, seconds=600)
     finally:
         engine.close()
