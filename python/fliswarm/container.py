@@ -21,7 +21,10 @@ Tell = Callable[[str, dict[str, Any]], None]
 """Called with a message code and keywords as an operation goes on."""
 
 LOG_LINES = 10
-"""How many last lines of a dead container are shown."""
+"""How many last lines of a dead container are told, one reply each."""
+LOG_SHORT = 3
+"""How many of them stand in a cause, each of `LOG_WIDTH` characters at most."""
+LOG_WIDTH = 160
 
 
 def wanted(node: NodeConfig, swarm: str) -> ContainerSpec:
@@ -76,9 +79,13 @@ def describe_end(found: Found, log: list[str]) -> str:
         text = f"exit code {found.exit_code}"
     if found.error:
         text += f" ({found.error})"
-    if log:
-        text += "; last log lines: " + " | ".join(line.strip() for line in log if line.strip())
-    return text
+    return f"{text}; last log lines: {tail}" if (tail := short_log(log)) else text
+
+
+def short_log(log: list[str]) -> str:
+    """The last few lines of a log in one line; empty for an empty log."""
+    lines = [line.strip()[:LOG_WIDTH] for line in log if line.strip()]
+    return " | ".join(lines[-LOG_SHORT:])
 
 
 class Lifecycle:
@@ -124,6 +131,8 @@ class Lifecycle:
             await self.engine.start(fresh)
             await wait_ready(fresh)
         except NodeError as error:
+            for line in await self.last_words(fresh):
+                self._say(tell, "w", f"log: {line}")
             raise await self._back(kept, fresh, error) from error
         if kept is not None:
             await self.engine.remove(kept.id)

@@ -20,7 +20,7 @@ from pathlib import Path
 from . import host
 from .camera import Camera, OnReply
 from .config import NodeConfig, Timeouts, VolumeConfig
-from .container import Lifecycle, Tell, describe_end
+from .container import Lifecycle, Tell, describe_end, short_log
 from .engine import Engine, Event, Found, make_engine
 from .errors import (
     CameraError,
@@ -397,7 +397,7 @@ class Node:
                 looked = time.monotonic()
             await asyncio.sleep(RETRY / 5)
         await self._must_run(container_id)
-        log = " | ".join(await self.life.last_words(container_id)) or "empty"
+        log = short_log(await self.life.last_words(container_id)) or "empty"
         reason = f"no answer from the camera actor ({last.reason if last else ''}); log: {log}"
         raise CameraUnreachable(self.name, reason, tried="wait until ready", seconds=limit)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,26 @@ from tests.testbed.testbed import Testbed
 
 from .manager import Manager
 
-PORT = 29996
-
 MakeManager = Callable[..., Manager]
+
+
+def free_port() -> int:
+    """A port that nobody has just now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 @pytest.fixture
 def make_manager(clean_testbed: Testbed, tmp_path: Path) -> Iterator[MakeManager]:
     """Start a manager with changes to the testbed's configuration; it ends with the test."""
     made: list[Manager] = []
+    free = free_port()
 
     def make(**changes: Any) -> Manager:
-        actor = {"host": "127.0.0.1", "port": PORT, **changes.pop("actor", {})}
+        actor = {"host": "127.0.0.1", "port": free, **changes.pop("actor", {})}
         config = clean_testbed.config(actor=actor, state_dir=str(tmp_path / "state"), **changes)
-        manager = Manager(config, PORT, tmp_path / "state")
+        manager = Manager(config, actor["port"], tmp_path / "state")
         made.append(manager)
         manager.start()
         return manager

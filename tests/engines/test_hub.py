@@ -19,9 +19,7 @@ pytestmark = [pytest.mark.testbed, pytest.mark.hub]
 
 def hub_manager(make_manager: MakeManager) -> Manager:
     """A manager at the port where the hub's LOCAL configuration looks for it."""
-    manager = make_manager(actor={"port": 19996, "tron_host": "127.0.0.1", "tron_port": 6093})
-    manager.port = 19996
-    return manager
+    return make_manager(actor={"port": 19996, "tron_host": "127.0.0.1", "tron_port": 6093})
 
 
 async def ask(hub: Hub, command: str, limit: float = 60) -> list[str]:
