@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import yaml
+from click.shell_completion import get_completion_class
 from rich.console import Console
 
 from . import __version__, config, daemon, display, keywords
@@ -224,6 +225,16 @@ def show_keywords(form: str | None) -> None:
         click.echo(keywords.reference(), nl=False)
     else:
         click.echo(json.dumps(keywords.schema(), indent=2))
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of SHELL; for bash: eval "$(fliswarm completion bash)"."""
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.ClickException(f"no completion for {shell}")
+    click.echo(found(main, {}, "fliswarm", "_FLISWARM_COMPLETE").source())
 
 
 @main.command()

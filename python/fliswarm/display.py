@@ -8,7 +8,15 @@ import time
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+)
 from rich.text import Text
 
 from .client import ActorReply, Client
@@ -96,6 +104,16 @@ def _append(text: Text, name: str, values: list[str], style: str) -> None:
         text.append(" ".join(values), style)
 
 
+class _Seconds(ProgressColumn):
+    """How far an exposure is, in seconds; how long, where there is no end to tell."""
+
+    def render(self, task: Task) -> Text:
+        """The column's text."""
+        if task.total is None:
+            return Text(f"{task.elapsed or 0:.1f} s")
+        return Text(f"{task.completed:.1f}/{task.total:.1f} s")
+
+
 @dataclass(slots=True)
 class _Bar:
     task: TaskID
@@ -105,7 +123,7 @@ class _Bar:
 
 @dataclass(slots=True)
 class Board:
-    """Bars of exposures, by camera; nothing at all where the output is no terminal.
+    """Bars of exposures and of nodes being brought up; nothing without a terminal.
 
     A camera says nothing during a long integration, so the bar moves by our own clock.
     """
@@ -113,6 +131,7 @@ class Board:
     console: Console
     live: bool
     bars: dict[str, _Bar] = field(default_factory=dict)
+    waits: dict[str, TaskID] = field(default_factory=dict)
     progress: Progress | None = None
 
     def __enter__(self) -> Board:
@@ -122,7 +141,7 @@ class Board:
                 TextColumn("[bold]{task.fields[node]}"),
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.completed:.1f}/{task.total:.1f} s"),
+                _Seconds(),
                 console=self.console,
                 transient=True,
             )
@@ -135,8 +154,11 @@ class Board:
 
     def hear(self, reply: ActorReply) -> None:
         """Take what a reply says of an exposure."""
+        if self.progress is None:
+            return
+        self._hear_state(reply.keywords.get("nodeState") or [])
         values = reply.keywords.get("exposure_state")
-        if self.progress is None or not values or len(values) < 6:
+        if not values or len(values) < 6:
             return
         node, state = values[0], values[2]
         if state == "integrating":
@@ -148,6 +170,18 @@ class Board:
             self.progress.update(self.bars[node].task, description=state)
             if state == "idle":
                 self.progress.remove_task(self.bars.pop(node).task)
+
+    def _hear_state(self, values: list[str]) -> None:
+        """A node that is being brought up has a bar without an end until it is up or not."""
+        if self.progress is None or len(values) < 4:
+            return
+        node, state, _, cause = values[:4]
+        if state == "STARTING" and node not in self.waits:
+            self.waits[node] = self.progress.add_task(cause, total=None, node=node)
+        elif state == "STARTING":
+            self.progress.update(self.waits[node], description=cause)
+        elif node in self.waits:
+            self.progress.remove_task(self.waits.pop(node))
 
     async def tick(self) -> None:
         """Move the bars until cancelled."""

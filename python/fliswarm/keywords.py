@@ -184,7 +184,7 @@ def actorkeys() -> str:
                     f"        help={keyword.help!r},\n    ),")  # fmt: skip
     body = "\n".join(rows)
     return (
-        "# Made by `fliswarm keywords --actorkeys`; for python/actorkeys/fliswarm.py of actorkeys.\n"
+        "# Made by `fliswarm keywords --actorkeys`, for python/actorkeys/fliswarm.py there.\n"
         f'KeysDictionary(\n    "fliswarm",\n    (1, 0),\n{body}\n)\n'
     )
 
