@@ -1,0 +1,75 @@
+# Made by `fliswarm keywords --actorkeys`; for python/actorkeys/fliswarm.py of actorkeys.
+KeysDictionary(
+    "fliswarm",
+    (1, 0),
+    Key(
+        'text',
+        String(name="words") * (0,),
+        help="Words for the operator; a camera's name first.",
+    ),
+    Key(
+        'error',
+        String(name="camera"), String(name="message"),
+        help="What failed, and where: a camera's name, or the actor's own.",
+    ),
+    Key(
+        'enabledNodes',
+        String(name="node") * (0,),
+        help='The enabled nodes.',
+    ),
+    Key(
+        'node',
+        String(name="node"), String(name="host"), String(name="engine"), Bool(name="host_answers"), Bool(name="engine_answers"),
+        help="A node, its computer, its engine's address, and whether they answer.",
+    ),
+    Key(
+        'container',
+        String(name="node"), String(name="id"),
+        help="The short id of a node's running container, or NA.",
+    ),
+    Key(
+        'volume',
+        String(name="node"), String(name="volume"), Bool(name="exists"), String(name="device"),
+        help='A volume of a node and what it stands on, or NA.',
+    ),
+    Key(
+        'status',
+        String(name="node"), String(name="camera"), String(name="model"), String(name="serial"), Int(name="fwrev"), Int(name="hwrev"), Int(name="hbin"), Int(name="vbin"), Int(name="visible_area_x0"), Int(name="visible_area_y0"), Int(name="visible_area_x1"), Int(name="visible_area_y1"), Int(name="image_area_x0"), Int(name="image_area_y0"), Int(name="image_area_x1"), Int(name="image_area_y1"), Float(name="temperature_ccd"), Float(name="temperature_base"), Float(name="exposure_time_left"), Float(name="cooler_power"),
+        help="A camera's status; temperatures in degrees Celsius, times in s.",
+    ),
+    Key(
+        'exposure_state',
+        String(name="node"), String(name="camera"), String(name="state"), String(name="image_type"), Float(name="remaining_time"), Float(name="exposure_time"), Int(name="current_stack"), Int(name="n_stack"),
+        help="How far a camera's exposure is; times in seconds.",
+    ),
+    Key(
+        'filename',
+        String(name="node"), String(name="camera"), String(name="path"),
+        help='A file that a camera has written.',
+    ),
+    Key(
+        'filename_bundle',
+        String(name="path") * (0,),
+        help='The files of one talk, all cameras together, just before its end.',
+    ),
+    Key(
+        'version',
+        String(name="version") * (0,),
+        help="A version; a camera's name first.",
+    ),
+    Key(
+        'help',
+        String(name="line") * (0,),
+        help='One line of help.',
+    ),
+    Key(
+        'nodeState',
+        String(name="node"), String(name="state"), String(name="layer"), String(name="cause"), String(name="since"),
+        help='The state of a node, the lowest layer that fails (host, engine, container, actor, camera), the cause, and since when (UTC).',
+    ),
+    Key(
+        'verdict',
+        String(name="node"), String(name="verdict"), Float(name="seconds"), String(name="reason"),
+        help='How a command ended on a node: ok, failed, silent, lost, unreachable, timeout, busy.',
+    ),
+)
