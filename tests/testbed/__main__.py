@@ -1,4 +1,4 @@
-"""The testbed for people: python -m tests.testbed up|down|status|play."""
+"""The testbed for people: python -m tests.testbed up|down|status|play|ask."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import sweep
 from .hub import CLIENT_PORT, LISTENER_PORT, Hub
+from .hub import HOST as HUB_HOST
 from .machine import TestbedError, claim, marked
 from .testbed import NODES, Testbed
 
@@ -27,6 +28,8 @@ def parse() -> argparse.Namespace:
         command.add_argument("--nodes", default=",".join(NODES), help="names, with commas")
     verbs.add_parser("down", help="end a testbed that `up` or a killed run left")
     verbs.add_parser("status", help="say what is running")
+    asked = verbs.add_parser("ask", help="send a command by way of the hub of `play`")
+    asked.add_argument("command", nargs="+", help="for instance: fliswarm status")
     return parser.parse_args()
 
 
@@ -61,12 +64,13 @@ def play(options: argparse.Namespace) -> None:
 HUB = """
 The hub listens on port {client} (commands) and {listener} (listeners), and looks for an actor
 `fliswarm` on port 19996 of this machine. With fliswarm running, in another terminal:
-  (echo 'APO.Jose 1 fliswarm status'; sleep 5) | nc localhost {client}"""
+  .venv/bin/python -m tests.testbed ask fliswarm status"""
 
 
 def describe(bed: Testbed) -> str:
     """What is where, and commands to try."""
     first = bed.nodes[0]
+    config = bed.config(actor={"tron_host": HUB_HOST, "tron_port": CLIENT_PORT})
     lines = ["", "The engines (nodes):"]
     lines += [
         f"  {node:6} {bed.address(node)}   docker -H tcp://{bed.address(node)}:2375 ps"
@@ -77,15 +81,26 @@ def describe(bed: Testbed) -> str:
         f"The camera image:       {bed.image}",
         f"FITS files appear in:   {bed.data}",
         f"Logs of the engines:    {bed.logs}",
-        f"fliswarm configuration: {bed.config()}",
+        f"fliswarm configuration: {config}",
         "",
         "To try:",
-        f"  .venv/bin/fliswarm --config {bed.config()} --help",
-        f"  ping {bed.address(first)}",
+        f"  .venv/bin/fliswarm --config {config} start",
+        f"  .venv/bin/fliswarm --config {config} send reconnect",
+        f"  .venv/bin/fliswarm --config {config} send talk -- expose 1.0",
+        f"  .venv/bin/fliswarm --config {config} stop",
         f"  ip link set {bed.lines[first].cable} down   # {first} leaves the network",
         f"  ip link set {bed.lines[first].cable} up     # … and is back",
     ]
     return "\n".join(lines)
+
+
+def ask(options: argparse.Namespace) -> None:
+    """Send a command to an actor by way of the hub and show the answer."""
+    try:
+        for line in Hub(Path.cwd()).ask(" ".join(options.command), seconds=60):
+            print(line)
+    except (OSError, TimeoutError) as error:
+        raise TestbedError(f"the hub does not answer on port {CLIENT_PORT}: {error}") from None
 
 
 def down(_: argparse.Namespace) -> None:
@@ -116,7 +131,7 @@ def status(_: argparse.Namespace) -> None:
 def main() -> int:
     """Do what the command line says; 1 when it cannot be done."""
     options = parse()
-    verbs = {"up": up, "down": down, "status": status, "play": play}
+    verbs = {"up": up, "down": down, "status": status, "play": play, "ask": ask}
     try:
         verbs[options.verb](options)
     except TestbedError as error:
