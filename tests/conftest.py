@@ -1,0 +1,134 @@
+"""What holds for every test: the testbed's fixtures, a time limit, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import inspect
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.testbed.fixtures import clean_testbed, hub, testbed
+
+__all__ = ["clean_testbed", "hub", "leaves_nothing", "testbed"]
+
+LIMIT = 30.0
+"""Seconds for each part (setup, call, teardown) of a test on one computer."""
+PATIENCE = 2.0
+"""Seconds that closed connections and cancelled tasks have to go."""
+SLOW = ("testbed", "beside", "hub")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A camera process outlives its manager: its Popen says so when it is collected.
+    config.addinivalue_line(
+        "filterwarnings", "ignore:subprocess [0-9]+ is still running:ResourceWarning"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
+            # First in the row, so that it looks when all other fixtures are undone.
+            item.fixturenames.insert(0, "leaves_nothing")
+
+
+# the time limit
+
+
+class TooLong(BaseException):
+    """A test does not end: no `except Exception` of the program may swallow it."""
+
+
+def _too_long(*_: object) -> None:
+    faulthandler.dump_traceback(sys.__stderr__)
+    with suppress(RuntimeError):
+        for task in asyncio.all_tasks():
+            task.print_stack(file=sys.__stderr__)
+    raise TooLong(f"not over after {LIMIT:g} s; the stacks are on stderr")
+
+
+@contextmanager
+def _limited(item: pytest.Item) -> Generator[None]:
+    if any(item.get_closest_marker(name) for name in SLOW):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _too_long)
+    # Again every second: the first may be raised in a task that nobody awaits.
+    signal.setitimer(signal.ITIMER_REAL, LIMIT, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    with _limited(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    with _limited(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    with _limited(item):
+        return (yield)
+
+
+# nothing left behind
+
+
+@pytest.fixture
+async def leaves_nothing() -> AsyncIterator[None]:
+    """Fails an async test that leaves tasks, engine threads, sockets or processes behind."""
+    before = _present()
+    yield
+    until = asyncio.get_running_loop().time() + PATIENCE
+    while (left := _present() - before) and asyncio.get_running_loop().time() < until:
+        await asyncio.sleep(0.01)
+    if left:
+        pytest.fail(f"left behind: {', '.join(sorted(left))}", pytrace=False)
+
+
+def _present() -> set[str]:
+    tasks = {f"task {task}" for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+    threads = {
+        f"thread {thread.name} {thread.ident}"
+        for thread in threading.enumerate()
+        if thread.name.startswith("engine-")
+    }
+    return tasks | threads | _sockets() | _processes()
+
+
+def _sockets() -> set[str]:
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            target = os.readlink(entry)
+            if re.match("socket:", target):
+                found.add(target)
+    return found
+
+
+def _processes() -> set[str]:
+    found = set()
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if child.status() != psutil.STATUS_ZOMBIE:
+                found.add(f"process {child.pid} {' '.join(child.cmdline()[:6])}")
+    return found
