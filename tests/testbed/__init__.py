@@ -13,6 +13,7 @@ only those above it:
 - `sweep`: cleaning up.
 - `configuration`: a fliswarm configuration for it all.
 - `testbed`: all together.
+- `probes`: short looks at it, for tests.
 - `hub`: the real Tron hub and a client of it.
 """
 
