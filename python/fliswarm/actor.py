@@ -29,7 +29,7 @@ from .commands import parser
 from .commands.common import node_state
 from .config import SwarmConfig
 from .hub import Hub
-from .node import NodeStatus
+from .picture import NodeStatus
 from .protocol import MAX_LINE, Reply
 from .state import State
 from .swarm import Swarm
@@ -252,6 +252,10 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
 
     # replies out
 
+    def show_version(self, user_id: int = 0) -> None:
+        """Tell a new user the version."""
+        self.write("i", {"version": self.version}, user_id=user_id)
+
     def refuse(self, transport: Any, command_id: int, reason: str) -> None:
         """A failed reply to one user where there is no command yet."""
         text = keywords.format_keyword("error", [self.name, reason])
@@ -316,7 +320,14 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         layer = f" ({new.layer})" if new.layer else ""
         level = logging.INFO if good else logging.WARNING
         log.log(level, "%s: %s -> %s%s %s", new.name, old.state, new.state, layer, new.cause)
-        self.write("i" if good else "w", node_state(new), write_to_log=False)
+        code = "i" if good else "w"
+        if new.container_id != old.container_id:
+            self.write(code, {"container": [new.name, new.container_id]}, write_to_log=False)
+        if new.state in (State.FAILED, State.UNREACHABLE) and new.state != old.state:
+            words = f"{new.layer}: {new.cause}"
+            self.write("w", {"error": [new.name, words]}, write_to_log=False)
+        if (new.state, new.layer, new.cause) != (old.state, old.layer, old.cause):
+            self.write(code, node_state(new), write_to_log=False)
 
 
 _LEVELS = {"f": logging.WARNING, "e": logging.WARNING, "w": logging.INFO}

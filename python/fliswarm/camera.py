@@ -24,6 +24,7 @@ from .errors import (
     CameraSilent,
     CameraTimeout,
     CameraUnreachable,
+    os_reason,
 )
 from .protocol import MAX_LINE, BadLine, Code, Reply, encode_command, glean_end, parse
 
@@ -104,8 +105,7 @@ class Camera:
                 self.node, "no answer", tried=place, seconds=self.connect_timeout
             ) from None
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise CameraUnreachable(self.node, reason.lower(), tried=place) from error
+            raise CameraUnreachable(self.node, os_reason(error), tried=place) from error
         if connection.closed is not None:  # closed again before we came back here
             raise connection.closed
         self._connection = connection

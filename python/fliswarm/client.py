@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from .errors import FliswarmError
+from .errors import FliswarmError, os_reason
 from .protocol import MAX_LINE
 
 CONNECT = 5.0
@@ -122,10 +122,9 @@ class Client:
                     self.host, self.port, limit=4 * MAX_LINE
                 )
         except (OSError, TimeoutError) as error:
-            reason = getattr(error, "strerror", None) or "no answer"
+            reason = os_reason(error) if error.args else "no answer"
             raise ClientError(
-                f"no actor at {self.host}:{self.port} ({reason.lower()}); "
-                "start it with: fliswarm start"
+                f"no actor at {self.host}:{self.port} ({reason}); start it with: fliswarm start"
             ) from error
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .config import NodeConfig, Timeouts, VolumeConfig
-from .engine import LABEL_NODE, LABEL_SPEC, LABEL_SWARM, ContainerSpec, Engine, Found
+from .engine import LABEL_MANAGER, LABEL_SPEC, LABEL_SWARM, ContainerSpec, Engine, Found, Owner
 from .errors import ContainerError, EngineError, NodeError
 
 Tell = Callable[[str, dict[str, Any]], None]
@@ -27,7 +27,7 @@ LOG_SHORT = 3
 LOG_WIDTH = 160
 
 
-def wanted(node: NodeConfig, swarm: str) -> ContainerSpec:
+def wanted(node: NodeConfig, owner: Owner) -> ContainerSpec:
     """The container that a node shall have, by its configuration. Pure."""
     user = None
     if node.uid is not None:
@@ -52,7 +52,7 @@ def wanted(node: NodeConfig, swarm: str) -> ContainerSpec:
     )
     text = json.dumps(asdict(spec), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    spec.labels.update({LABEL_SWARM: swarm, LABEL_NODE: node.name, LABEL_SPEC: digest})
+    spec.labels.update({**owner.labels, LABEL_SPEC: digest})
     return spec
 
 
@@ -88,24 +88,38 @@ def short_log(log: list[str]) -> str:
     return " | ".join(lines[-LOG_SHORT:])
 
 
+def say_foreign(found: Found) -> str:
+    """Whose a container is that is not ours, and what to do."""
+    swarm, manager = found.labels.get(LABEL_SWARM), found.labels.get(LABEL_MANAGER)
+    whose = f"of the manager {swarm} on {manager}" if swarm else "made by hand or by sdss-fliswarm"
+    return (
+        f"container {found.name} ({found.short_id}) is {whose}, not ours; "
+        "reconnect --force takes it over"
+    )
+
+
 class Lifecycle:
     """Makes, replaces, stops and starts the container of one node.
 
     Args:
         node: the node's configuration.
-        swarm: the manager's actor name, for the labels.
+        owner: whose the containers are, for the labels.
         engine: the node's engine.
         timeouts: the deadlines.
     """
 
-    def __init__(self, node: NodeConfig, swarm: str, engine: Engine, timeouts: Timeouts) -> None:
+    def __init__(self, node: NodeConfig, owner: Owner, engine: Engine, timeouts: Timeouts) -> None:
         self.node = node
-        self.swarm = swarm
+        self.owner = owner
         self.engine = engine
         self.timeouts = timeouts
 
     async def replace(
-        self, tell: Tell, force: bool, wait_ready: Callable[[str], Awaitable[None]]
+        self,
+        tell: Tell,
+        force: bool,
+        wait_ready: Callable[[str], Awaitable[None]],
+        leave_camera: Callable[[], None],
     ) -> None:
         """Make a new container and put it in the place of the old one.
 
@@ -113,15 +127,17 @@ class Lifecycle:
             tell: hears of each step.
             force: make volumes anew and take over a foreign container.
             wait_ready: waits until the camera of the started container (by id) answers.
+            leave_camera: closes the connection to the old camera, when its turn has come.
 
         Raises:
             NodeError: it failed; the old container is back if it could be kept.
         """
         old = await self._take_stock(force)
         await self._pull(tell)
-        kept = await self._volumes(tell, force, old)
+        kept = await self._volumes(tell, force, old, leave_camera)
         fresh = await self._create(tell)
         aside = f"{self.node.container}.old"
+        leave_camera()
         try:
             if kept is not None:
                 await self.engine.stop(kept.id, self.node.stop_timeout)
@@ -196,15 +212,8 @@ class Lifecycle:
         return old
 
     def _must_be_ours(self, found: Found) -> None:
-        if found.is_ours(self.swarm, self.node.name):
-            return
-        maker = found.labels.get(LABEL_SWARM)
-        whose = f"of the manager {maker!r}" if maker else "made by hand or by sdss-fliswarm"
-        raise ContainerError(
-            self.node.name,
-            f"container {found.name} ({found.short_id}) is {whose}, not ours; "
-            "reconnect --force takes it over",
-        )
+        if not found.is_ours(self.owner):
+            raise ContainerError(self.node.name, say_foreign(found))
 
     async def _pull(self, tell: Tell) -> None:
         image = self.node.image
@@ -216,11 +225,14 @@ class Lifecycle:
                 raise
             self._say(tell, "w", f"cannot pull, using the image that the node has: {error.cause}")
 
-    async def _volumes(self, tell: Tell, force: bool, old: Found | None) -> Found | None:
+    async def _volumes(
+        self, tell: Tell, force: bool, old: Found | None, leave_camera: Callable[[], None]
+    ) -> Found | None:
         """See to the volumes; returns the old container if it is still there to keep."""
         found = await self.engine.volumes([volume.name for volume in self.node.volumes])
         if force and old is not None and any(found.values()):
             # A volume in use cannot be removed, not even that of a stopped container.
+            leave_camera()
             await self.engine.stop(old.id, self.node.stop_timeout)
             await self.engine.remove(old.id)
             old = None
@@ -240,13 +252,12 @@ class Lifecycle:
                 self._say(tell, "w", f"recreating existing volume {volume.name}.")
                 await self.engine.remove_volume(volume.name)
             self._say(tell, "d", f"creating volume {volume.name}.")
-            labels = {LABEL_SWARM: self.swarm, LABEL_NODE: self.node.name}
-            await self.engine.create_volume(volume, labels)
+            await self.engine.create_volume(volume, self.owner.labels)
             tell("d", {"volume": [self.node.name, volume.name, True, volume.device]})
         return old
 
     async def _create(self, tell: Tell) -> str:
-        spec = wanted(self.node, self.swarm)
+        spec = wanted(self.node, self.owner)
         fresh = ContainerSpec(**{**_fields(spec), "name": f"{spec.name}.new"})
         return await self.engine.create(fresh)
 

@@ -21,7 +21,7 @@ from sdsstools import get_logger
 
 from .actor import FINISH, SwarmActor
 from .config import SwarmConfig
-from .errors import FliswarmError
+from .errors import FliswarmError, os_reason
 
 LOG_BYTES = 10 << 20
 """How long a log file gets before it is rotated, in bytes; five old ones are kept."""
@@ -180,7 +180,7 @@ def _hear(reader: int, log_file: Path | None) -> str:
 
 def _why(config: SwarmConfig, error: OSError) -> str:
     place = f"{config.actor.host}:{config.actor.port}"
-    return f"cannot listen on {place}: {(error.strerror or str(error)).lower()}"
+    return f"cannot listen on {place}: {os_reason(error)}"
 
 
 async def serve(

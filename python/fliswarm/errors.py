@@ -11,17 +11,21 @@ FliswarmError
     │   ├── EngineTimeout       connected or not, no answer before the deadline
     │   └── EngineRefused       answered with an error of its own (HTTP status)
     ├── ContainerError          the container died, is foreign, or cannot be made
+    │   └── NodeBusy            another operation on the container is under way
     └── CameraError             the camera actor or its connection
         ├── CameraUnreachable   nothing listens, or the connection was refused
         ├── CameraLost          the peer closed or broke the connection
         ├── CameraClosed        we closed the connection, with a reason
         ├── CameraSilent        connected, but says nothing
+        ├── CameraBusy          it is at a command of ours
         ├── CameraBroken        sent what is not the protocol and cannot be read on
         └── CameraTimeout       the command's own limit ran out
 """
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,6 +40,13 @@ class Layer(StrEnum):
     CONTAINER = "container"
     ACTOR = "actor"
     CAMERA = "camera"
+
+
+def os_reason(error: OSError) -> str:
+    """The operating system's plain words for an error, without Python's around them."""
+    if error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno).lower()
+    return (error.strerror or str(error) or type(error).__name__).lower()
 
 
 class FliswarmError(Exception):
@@ -145,6 +156,10 @@ class ContainerError(NodeError):
     layer = Layer.CONTAINER
 
 
+class NodeBusy(ContainerError):
+    """Another operation on the node's container is under way."""
+
+
 class CameraError(NodeError):
     """The camera actor or the connection to it failed."""
 
@@ -165,6 +180,10 @@ class CameraClosed(CameraError):
 
 class CameraSilent(CameraError):
     """The connection stands, but the camera actor says nothing, not even to a ping."""
+
+
+class CameraBusy(CameraError):
+    """The camera is at a command of ours; --force interrupts it."""
 
 
 class CameraBroken(CameraError):

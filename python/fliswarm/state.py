@@ -42,9 +42,11 @@ class Facts:
         host_ok: whether the computer answers; None when nobody had to ask.
         container: the container of our name; None when there is none.
         ours: whether that container bears our labels.
+        foreign: whose it is when it is not ours, and what to do.
         stopped: whether the operator stopped it.
         end: how the container ended, with its last words; for one that does not run.
         camera_ok: whether the camera actor answered last.
+        camera_late: whether it has let a ping wait, though not for `timeouts.silence` yet.
         camera_error: why it did not.
         starting: whether the container started less than `timeouts.ready` ago.
     """
@@ -56,9 +58,11 @@ class Facts:
     host_ok: bool | None = None
     container: Found | None = None
     ours: bool = False
+    foreign: str = ""
     stopped: bool = False
     end: str = ""
     camera_ok: bool = False
+    camera_late: bool = False
     camera_error: NodeError | None = None
     starting: bool = False
 
@@ -91,7 +95,7 @@ def compute(facts: Facts) -> tuple[State, Layer, str]:
 def _without_engine(facts: Facts) -> tuple[State, Layer, str]:
     error = facts.engine_error
     cause = error.cause if error else "the engine does not answer"
-    if facts.camera_ok:
+    if facts.camera_ok and not facts.camera_late:
         return State.DEGRADED, Layer.ENGINE, f"the camera answers, the engine does not: {cause}"
     if facts.host_ok is False:
         return State.UNREACHABLE, Layer.HOST, f"the host answers no ping; {cause}"
@@ -106,8 +110,6 @@ def _not_running(facts: Facts, container: Found) -> tuple[State, Layer, str]:
         return State.STOPPED, Layer.CONTAINER, "stopped by command"
     if container.state == "created":
         return State.STOPPED, Layer.CONTAINER, "the container was never started"
-    if container.exit_code == 0:
-        return State.STOPPED, Layer.CONTAINER, "the container ended by itself, exit code 0"
     return State.FAILED, Layer.CONTAINER, f"the container is {container.state}: {facts.end}"
 
 
@@ -115,8 +117,7 @@ def _running(facts: Facts, container: Found) -> tuple[State, Layer, str]:
     if facts.camera_ok:
         if facts.ours:
             return State.READY, Layer.NONE, ""
-        cause = f"container {container.name} is not ours; reconnect --force takes it over"
-        return State.DEGRADED, Layer.CONTAINER, cause
+        return State.DEGRADED, Layer.CONTAINER, facts.foreign or "the container is not ours"
     error = facts.camera_error
     if facts.starting:
         return State.STARTING, Layer.ACTOR, "the camera actor is starting"

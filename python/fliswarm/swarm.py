@@ -12,16 +12,20 @@ from typing import TypeVar
 
 from .config import SwarmConfig
 from .errors import (
+    CameraBusy,
     CameraClosed,
     CameraError,
     CameraLost,
     CameraSilent,
     CameraTimeout,
     CameraUnreachable,
+    NodeBusy,
     NodeError,
     SelectionError,
 )
-from .node import Node, NodeStatus
+from .intent import Intents
+from .node import Node
+from .picture import NodeStatus
 from .protocol import Code, Reply
 
 T = TypeVar("T")
@@ -56,6 +60,8 @@ class Outcome:
 
 
 _VERDICTS: tuple[tuple[type[NodeError], Verdict], ...] = (
+    (NodeBusy, Verdict.BUSY),
+    (CameraBusy, Verdict.BUSY),
     (CameraUnreachable, Verdict.UNREACHABLE),
     (CameraLost, Verdict.LOST),
     (CameraClosed, Verdict.LOST),
@@ -70,7 +76,7 @@ class Swarm:
 
     Args:
         config: the whole configuration.
-        only: names to enable instead of those of the configuration.
+        only: names to enable instead of those of the configuration and of earlier commands.
         on_change: hears of every change of a node's state.
         on_broadcast: hears every line that a camera sends unasked.
     """
@@ -84,25 +90,35 @@ class Swarm:
         on_broadcast: Callable[[str, Reply], None] = lambda name, reply: None,
     ) -> None:
         self.config = config
+        self.intents = Intents(config.state_dir, config.enabled)
         self.nodes = {
             name: Node(
                 node,
                 config.actor.name,
                 config.timeouts,
                 config.state_dir,
+                self.intents,
                 on_change=on_change,
                 on_broadcast=on_broadcast,
             )
             for name, node in config.nodes.items()
         }
-        for node in self.named(only if only is not None else config.enabled):
-            node.enable()
+        self.intents.save()
+        wanted = self.named(only) if only is not None else list(self.nodes.values())
+        for node in wanted:
+            if only is not None or self.intents.enabled(node.name):
+                node.enable()
 
     async def run(self) -> None:
         """Keep watch over all nodes until cancelled."""
         async with asyncio.TaskGroup() as group:
             for node in self.nodes.values():
                 group.create_task(node.run(), name=f"node {node.name}")
+
+    def switch(self, node: Node, enabled: bool) -> None:
+        """Enable or disable a node, and keep it so over a restart of the manager."""
+        (node.enable if enabled else node.disable)()
+        self.intents.switch(node.name, enabled)
 
     @property
     def enabled(self) -> list[Node]:

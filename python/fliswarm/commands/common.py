@@ -10,7 +10,7 @@ import click
 from clu.command import Command
 
 from ..errors import FliswarmError
-from ..node import NodeStatus
+from ..picture import NodeStatus
 from ..swarm import Outcome
 
 names_option = click.option(

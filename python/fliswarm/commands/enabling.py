@@ -46,7 +46,7 @@ def _chosen(command: Command, words: tuple[str, ...], everything: bool) -> list[
 async def enable(command: Command, nodes: tuple[str, ...], everything: bool) -> Any:
     """Lets NODES take part: they are watched, connected and commanded."""
     for node in _chosen(command, nodes, everything):
-        node.enable()
+        command.actor.swarm.switch(node, True)
     command.info(enabledNodes=[node.name for node in command.actor.swarm.enabled])
     return command.finish()
 
@@ -58,6 +58,6 @@ async def enable(command: Command, nodes: tuple[str, ...], everything: bool) -> 
 async def disable(command: Command, nodes: tuple[str, ...], everything: bool) -> Any:
     """Leaves NODES out; their containers keep running."""
     for node in _chosen(command, nodes, everything):
-        node.disable()
+        command.actor.swarm.switch(node, False)
     command.info(enabledNodes=[node.name for node in command.actor.swarm.enabled])
     return command.finish()

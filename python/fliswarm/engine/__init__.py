@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..config import NodeConfig
 from .base import (
+    LABEL_MANAGER,
     LABEL_NODE,
     LABEL_SPEC,
     LABEL_SWARM,
@@ -13,11 +14,13 @@ from .base import (
     Engine,
     Event,
     Found,
+    Owner,
 )
 from .docker import DockerEngine
 from .process import ProcessEngine
 
 __all__ = [
+    "LABEL_MANAGER",
     "LABEL_NODE",
     "LABEL_SPEC",
     "LABEL_SWARM",
@@ -26,6 +29,7 @@ __all__ = [
     "Engine",
     "Event",
     "Found",
+    "Owner",
     "ProcessEngine",
     "make_engine",
 ]

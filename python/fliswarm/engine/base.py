@@ -12,6 +12,8 @@ LABEL_SWARM = "org.fliswarm.swarm"
 """The actor name of the manager that made it."""
 LABEL_NODE = "org.fliswarm.node"
 """The node it is for."""
+LABEL_MANAGER = "org.fliswarm.manager"
+"""Which manager made it, should two bear the same actor name: host and a random part."""
 LABEL_SPEC = "org.fliswarm.spec"
 """A hash of what was asked for, to see whether the configuration has changed since."""
 
@@ -40,6 +42,24 @@ class ContainerSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose containers are ours: the actor's name, this very manager, and the node."""
+
+    swarm: str
+    manager: str
+    node: str
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that say so."""
+        return {
+            LABEL_SWARM: self.swarm,
+            LABEL_MANAGER: self.manager,
+            LABEL_NODE: self.node,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A container as an engine shows it.
 
@@ -52,6 +72,7 @@ class Found:
         oom_killed: whether the kernel killed it for its memory.
         error: the engine's own words on why it does not run; mostly empty.
         started_at: when it started, ISO 8601 UTC; empty if never.
+        ended_at: when it last ended, ISO 8601 UTC; empty if never.
         labels: its labels.
     """
 
@@ -63,6 +84,7 @@ class Found:
     oom_killed: bool = False
     error: str = ""
     started_at: str = ""
+    ended_at: str = ""
     labels: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -75,9 +97,9 @@ class Found:
         """The first twelve characters, as `docker ps` shows them."""
         return self.id[:12]
 
-    def is_ours(self, swarm: str, node: str) -> bool:
-        """Whether a manager of this name made it for this node."""
-        return self.labels.get(LABEL_SWARM) == swarm and self.labels.get(LABEL_NODE) == node
+    def is_ours(self, owner: Owner) -> bool:
+        """Whether this manager made it for this node."""
+        return all(self.labels.get(key) == value for key, value in owner.labels.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +131,11 @@ class Engine(Protocol):
     async def check(self) -> str:
         """The engine's version; the cheapest question it can be asked."""
 
-    async def glance(self, name: str) -> tuple[str, str] | None:
-        """Id and state of the container of exactly this name: the cheapest look at it."""
+    async def glance(self, name: str, timeout: float | None = None) -> tuple[str, str] | None:
+        """Id and state of the container of exactly this name: the cheapest look at it.
+
+        `timeout` in seconds, where the engine's own is too long to wait.
+        """
 
     async def find(self, name: str) -> Found | None:
         """The container of exactly this name, running or not; None if there is none."""

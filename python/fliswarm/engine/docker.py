@@ -27,7 +27,7 @@ from .base import ContainerSpec, Event, Found
 from .threads import NodeThreads
 
 T = TypeVar("T")
-ACTIONS = ("create", "start", "die", "oom", "pause", "unpause", "rename", "destroy")
+ACTIONS = ("create", "start", "die", "stop", "oom", "pause", "unpause", "rename", "destroy")
 """The events of a container that change what we know of it."""
 EVENT_FILTER = {"type": "container", "event": list(ACTIONS)}
 OLDEST_API = "1.41"
@@ -69,11 +69,11 @@ class DockerEngine:
         info = await self._call("ask the version", lambda api: api.version())
         return str(info.get("Version", "?"))
 
-    async def glance(self, name: str) -> tuple[str, str] | None:
+    async def glance(self, name: str, timeout: float | None = None) -> tuple[str, str] | None:
         # The filter is a regular expression: without anchors gfa1 would find gfa10 as well.
         query = {"name": f"^/?{re.escape(name)}$"}
         rows = await self._call(
-            "list the containers", lambda api: api.containers(all=True, filters=query)
+            "list the containers", lambda api: api.containers(all=True, filters=query), timeout
         )
         row = next((r for r in rows if f"/{name}" in (r.get("Names") or ())), None)
         return (row["Id"], row["State"]) if row else None
@@ -229,7 +229,7 @@ class DockerEngine:
 
         try:
             # The socket gives up first, so that its thread ends as well.
-            return await self._threads.call(run, limit + 1)
+            return await self._threads.call(run, limit + (0 if limit < self.timeout else 1))
         except Exception as error:
             raise self._translate(error, tried, limit) from error
 
@@ -326,7 +326,6 @@ def split_image(image: str) -> tuple[str, str]:
 def _found(raw: dict[str, Any]) -> Found:
     state, config = raw["State"], raw["Config"]
     status = state.get("Status", "unknown")
-    started = str(state.get("StartedAt") or "")
     return Found(
         id=raw["Id"],
         name=raw["Name"].lstrip("/"),
@@ -335,9 +334,15 @@ def _found(raw: dict[str, Any]) -> Found:
         exit_code=None if status in ("running", "paused", "created") else state.get("ExitCode"),
         oom_killed=bool(state.get("OOMKilled")),
         error=str(state.get("Error") or ""),
-        started_at="" if started.startswith("0001") else started,
+        started_at=_moment(state.get("StartedAt")),
+        ended_at=_moment(state.get("FinishedAt")),
         labels=config.get("Labels") or {},
     )
+
+
+def _moment(text: Any) -> str:
+    """A time of the engine; empty for its year 1, which means never."""
+    return "" if not text or str(text).startswith("0001") else str(text)
 
 
 def _volume(row: dict[str, Any]) -> VolumeConfig:

@@ -74,7 +74,7 @@ class ProcessEngine:
     async def check(self) -> str:
         return "process"
 
-    async def glance(self, name: str) -> tuple[str, str] | None:
+    async def glance(self, name: str, timeout: float | None = None) -> tuple[str, str] | None:
         found = await self.find(name)
         return (found.id, found.state) if found else None
 

@@ -1,0 +1,85 @@
+"""What the operator wants of each node, kept over a restart of the manager.
+
+One small JSON file in the state folder, written whole or not at all. What is running is not
+kept there: that is asked of the engines.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class Intents:
+    """The file `intents.json`.
+
+    Args:
+        state_dir: the manager's state folder; made when something is kept.
+        configured: the nodes that the configuration enables. When they are others than the
+            last time, what was enabled and disabled by command is forgotten: the operator
+            has spoken in the file.
+    """
+
+    def __init__(self, state_dir: Path, configured: Iterable[str]) -> None:
+        self._path = state_dir / "intents.json"
+        self._configured = sorted(configured)
+        kept = self._read()
+        if kept.get("configured") != self._configured:
+            kept["switched"] = {}
+        self.switched: dict[str, bool] = kept.get("switched") or {}
+        self.stopped: set[str] = set(kept.get("stopped") or ())
+        self.manager = str(kept.get("manager") or "") or self._new_manager()
+
+    def _new_manager(self) -> str:
+        """A name for this manager that no other has: its host and a random part."""
+        self.manager = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+        return self.manager
+
+    def enabled(self, name: str) -> bool:
+        """Whether a node takes part: as switched by command, else as configured."""
+        return self.switched.get(name, name in self._configured)
+
+    def switch(self, name: str, enabled: bool) -> None:
+        """Keep that a node was enabled or disabled."""
+        if self.enabled(name) != enabled or name in self.switched:
+            self.switched[name] = enabled
+            self.save()
+
+    def stop(self, name: str, stopped: bool) -> None:
+        """Keep that a node's container shall stay stopped, or no longer."""
+        if (name in self.stopped) != stopped:
+            (self.stopped.add if stopped else self.stopped.discard)(name)
+            self.save()
+
+    def save(self) -> None:
+        """Write the file; a full disk is said and does not end the manager."""
+        content = {
+            "manager": self.manager,
+            "configured": self._configured,
+            "switched": self.switched,
+            "stopped": sorted(self.stopped),
+        }
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            part = self._path.with_suffix(".part")
+            part.write_text(json.dumps(content, indent=1))
+            part.replace(self._path)
+        except OSError as error:
+            log.error("cannot keep the intents in %s: %s", self._path, error)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            kept = json.loads(self._path.read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            log.error("cannot read %s, starting without it: %s", self._path, error)
+            return {}
+        return kept if isinstance(kept, dict) else {}

@@ -1,0 +1,347 @@
+"""The supervision of one node: three small loops that never wait for another node.
+
+One listens to the engine's events, one looks at the container and starts it again when it
+died unasked, one keeps the camera connection and its pulse. What they see goes into the
+`Picture`; commands read it there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from . import host
+from .camera import Camera
+from .config import NodeConfig, Timeouts
+from .container import Lifecycle, describe_end, say_foreign
+from .engine import Engine, Event, Found
+from .errors import CameraError, EngineError
+from .intent import Intents
+from .picture import Picture
+
+VOLUMES_EVERY = 60.0
+"""How often the volumes are looked at, in seconds, when nothing happens."""
+PULSE = 1.5
+"""How often a connected camera is pinged, and how soon it should answer, in seconds.
+
+A late answer makes the engine be looked at, and the host: a node that leaves the network is
+known within three of these.
+"""
+RETRY = 0.25
+"""The pause between attempts to reach a camera actor that is starting, in seconds."""
+BACKOFF = (1.0, 60.0)
+"""The first and the longest pause before a dead container is started again, in seconds."""
+STEADY = 60.0
+"""How long a camera must have been ready, in seconds, for the pauses to begin anew."""
+
+
+class Watch:
+    """Keeps watch over one node.
+
+    Args:
+        config: the node's configuration.
+        timeouts: the deadlines.
+        engine: its engine.
+        camera: its camera connection.
+        life: its container's life.
+        picture: where facts go.
+        intents: what the operator wants stopped.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        timeouts: Timeouts,
+        engine: Engine,
+        camera: Camera,
+        life: Lifecycle,
+        picture: Picture,
+        intents: Intents,
+    ) -> None:
+        self.config = config
+        self.name = config.name
+        self.timeouts = timeouts
+        self.engine = engine
+        self.camera = camera
+        self.life = life
+        self.picture = picture
+        self.intents = intents
+        self.log = logging.getLogger(__name__)
+        self.enabled = asyncio.Event()
+        self.first_look = asyncio.Event()
+        self.first_reach = asyncio.Event()
+        self._look_now = asyncio.Event()
+        self._reach_now = asyncio.Event()
+        self._engine_up = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._suspect = False
+        self._lost: CameraError | None = None
+        self._ping: asyncio.Task[None] | None = None
+        self._restarts = 0
+        self._restart_at: float | None = None
+
+    async def run(self) -> None:
+        """Keep watch until cancelled; owns its tasks."""
+        loops = (self._listen, self._watch_container, self._watch_camera)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for loop in loops:
+                    group.create_task(self._forever(loop), name=f"{self.name}:{loop.__name__}")
+        finally:
+            self.camera.close("the manager ends")
+            await self._drop_ping()
+            self.engine.close()
+
+    def wake(self) -> None:
+        """Look and reach now, not at the next turn."""
+        self._look_now.set()
+        self._reach_now.set()
+
+    def camera_lost(self, error: CameraError) -> None:
+        """The camera connection ended unasked: look first why, then tell once."""
+        self._lost = error
+        self._suspect = True
+        self.wake()
+
+    async def _forever(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """One round of a loop after another; a fault of ours never ends the watch."""
+        while True:
+            try:
+                await self.enabled.wait()
+                await loop()
+            except Exception:
+                self.log.exception("%s: a round of %s failed", self.name, loop.__name__)
+                await asyncio.sleep(1)
+
+    # the engine's events
+
+    async def _listen(self) -> None:
+        """Listen to the engine until its stream ends, then wait until it answers again."""
+        await self._engine_up.wait()
+        try:
+            await self.engine.watch(
+                self.config.container, self._heard, self._look_now.set, self._missed_since()
+            )
+        except EngineError as error:
+            self.log.debug("%s: the events ended: %s", self.name, error)
+        self._engine_up.clear()
+        self._look_now.set()
+        await asyncio.sleep(RETRY)
+
+    def _missed_since(self) -> float | None:
+        """For a container that ended while nobody listened: from a moment before its end."""
+        found = self.picture.facts.container
+        if found is None or found.running or not found.ended_at:
+            return None
+        return datetime.fromisoformat(found.ended_at).timestamp() - 1
+
+    def _heard(self, event: Event) -> None:
+        self.log.debug("%s: engine: %s %s", self.name, event.action, event.id[:12])
+        found = self.picture.facts.container
+        asked_by_hand = not self.picture.facts.operation and found and found.id == event.id
+        if event.action == "stop" and asked_by_hand:
+            self._set_stopped(True)
+        self._suspect = True
+        self.wake()
+
+    def _set_stopped(self, stopped: bool) -> None:
+        self.intents.stop(self.name, stopped)
+        self.picture.update(stopped=stopped)
+
+    # the container
+
+    async def _watch_container(self) -> None:
+        self._look_now.clear()
+        await self.look()
+        self._plan_restart()
+        pause = self.timeouts.probe
+        if self._restart_at is not None:
+            pause = min(pause, max(0.0, self._restart_at - time.monotonic()))
+        await _pause(self._look_now, pause)
+        if self._restart_at is not None and time.monotonic() >= self._restart_at:
+            await self._restart()
+
+    async def look(self, thorough: bool = False) -> None:
+        """Look at the engine and the container, once at a time."""
+        async with self._looking:
+            self._suspect = self._suspect or thorough
+            hurry = self.picture.facts.camera_late or self._lost is not None
+            try:
+                await self._look_at_container(PULSE if hurry else None)
+            except EngineError as error:
+                alive = await host.answers(self.config.host, self.config.port, self.timeouts.ping)
+                self.picture.looked_at = time.monotonic()
+                self._engine_up.clear()
+                self.picture.update(
+                    engine_ok=False, engine_error=error, host_ok=alive, **self._loss()
+                )
+            finally:
+                self.first_look.set()
+
+    async def _look_at_container(self, limit: float | None) -> None:
+        known = self.picture.facts.container
+        # After an event a list may still say "running" (Docker 20.10 writes the list's copy
+        # last); an inspection waits for the engine's own lock.
+        seen = await self.engine.glance(self.config.container, limit)
+        found, end = known, self.picture.facts.end
+        if seen is None:
+            found, end = None, ""
+        elif self._suspect or known is None or (known.id, known.state) != seen:
+            self._suspect = False
+            found = await self.engine.inspect(seen[0])
+            end = await self._describe(found)
+        await self._look_at_volumes()
+        self.picture.looked_at = time.monotonic()
+        if found != known:
+            self._reach_now.set()
+        self._take(found, end)
+        self._engine_up.set()
+
+    def _loss(self) -> dict[str, Any]:
+        """What the loss of the camera connection changes, unless it stands again."""
+        error, self._lost = self._lost, None
+        if error is None or self.camera.connected:
+            return {}
+        return {"camera_ok": False, "camera_late": False, "camera_error": error}
+
+    async def _describe(self, found: Found | None) -> str:
+        if found is None or found.state not in ("exited", "dead"):
+            return ""
+        return describe_end(found, await self.life.last_words(found.id))
+
+    def _take(self, found: Found | None, end: str) -> None:
+        facts = self.picture.facts
+        if found is not None and found.running and facts.stopped and not facts.operation:
+            self._set_stopped(False)  # started by hand
+        ours = found is not None and found.is_ours(self.life.owner)
+        self.picture.update(
+            engine_ok=True,
+            engine_error=None,
+            host_ok=True,
+            container=found,
+            ours=ours,
+            foreign="" if ours or found is None else say_foreign(found),
+            end=end,
+            **self._loss(),
+        )
+
+    async def _look_at_volumes(self) -> None:
+        at = self.picture.volumes_at
+        if at is None or time.monotonic() - at > VOLUMES_EVERY:
+            names = [volume.name for volume in self.config.volumes]
+            self.picture.volumes = await self.engine.volumes(names)
+            self.picture.volumes_at = time.monotonic()
+
+    # the restart of what died
+
+    def _plan_restart(self) -> None:
+        """Set the time of the next start of a container that died unasked; none if not due."""
+        facts = self.picture.facts
+        found = facts.container
+        if found is not None and found.running and not facts.starting:
+            status = self.picture.status
+            steady = time.time() - status.since.timestamp() > STEADY
+            self._restarts = 0 if steady else self._restarts
+        if not self._restart_is_due():
+            self._restart_at = None
+        elif self._restart_at is None:
+            first, longest = BACKOFF
+            pause = min(longest, first * 2**self._restarts) * random.uniform(0.8, 1.2)  # noqa: S311
+            self._restarts = min(self._restarts + 1, 10)
+            self._restart_at = time.monotonic() + pause
+            self.log.info("%s: the container is started again in %.1f s", self.name, pause)
+
+    def _restart_is_due(self) -> bool:
+        facts = self.picture.facts
+        found = facts.container
+        if found is None or found.state not in ("exited", "dead") or not facts.engine_ok:
+            return False
+        if not facts.ours or facts.stopped or facts.operation or not facts.enabled:
+            return False
+        policy = self.config.restart
+        return policy == "always" or (policy == "on-failure" and found.exit_code != 0)
+
+    async def _restart(self) -> None:
+        """Start the dead container; its camera is reached by the camera loop."""
+        self._restart_at = None
+        found = self.picture.facts.container
+        if found is None or not self._restart_is_due():
+            return
+        self.picture.update(operation="restart")
+        try:
+            await self.engine.start(found.id)
+        except EngineError as error:
+            self.log.warning("%s: cannot start the container again: %s", self.name, error.cause)
+        finally:
+            self._suspect = True
+            await self.look()
+            self.picture.update(operation="")
+            self._reach_now.set()
+
+    # the camera
+
+    async def _watch_camera(self) -> None:
+        self._reach_now.clear()
+        if not self.picture.facts.operation:
+            await self._reach()
+        if self.camera.connected:
+            pause = PULSE
+        elif self.picture.facts.starting:
+            pause = RETRY
+        else:
+            pause = self.timeouts.probe
+        await _pause(self._reach_now, pause)
+
+    async def _reach(self) -> None:
+        """Connect to the camera actor if need be, and see that it answers."""
+        facts = self.picture.facts
+        gone = facts.engine_ok and facts.container is not None and not facts.container.running
+        try:
+            if self.camera.connected or not gone:
+                await self.camera.connect()
+                await self._feel_pulse()
+        except CameraError as error:
+            if self.picture.facts.operation or not self.picture.facts.enabled:
+                return
+            self.picture.update(camera_ok=False, camera_late=False, camera_error=error)
+        finally:
+            self.first_reach.set()
+
+    async def _feel_pulse(self) -> None:
+        """Ping; an answer that is late makes us look at the engine while we go on waiting.
+
+        One ping is under way at a time: the connection itself gives up on it after
+        `timeouts.silence`.
+        """
+        if self._ping is None:
+            self._ping = asyncio.create_task(self.camera.ping(), name=f"{self.name}:ping")
+        done, _ = await asyncio.wait({self._ping}, timeout=PULSE)
+        if not done:
+            self.picture.update(camera_late=True)
+            self._look_now.set()
+            return
+        ping, self._ping = self._ping, None
+        ping.result()
+        self.picture.answered_at = time.monotonic()
+        was_late = self.picture.facts.camera_late
+        self.picture.update(camera_ok=True, camera_late=False, camera_error=None)
+        if was_late:
+            self._look_now.set()
+
+    async def _drop_ping(self) -> None:
+        if self._ping is not None:
+            self._ping.cancel()
+            await asyncio.gather(self._ping, return_exceptions=True)
+            self._ping = None
+
+
+async def _pause(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
