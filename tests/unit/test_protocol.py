@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -38,19 +39,15 @@ def line(header: Any = None, data: Any = None) -> bytes:
 @example(b"[" * 100_000)
 @example(b'{"header": {"message_code": ' + b"[" * 970 + b"]" * 970 + b"}}")
 def test_any_bytes_are_a_reply_or_a_bad_line(raw: bytes) -> None:
-    try:
+    with suppress(BadLine):
         assert isinstance(parse(raw), Reply)
-    except BadLine:
-        pass
 
 
 @given(VALUES)
 def test_any_json_is_a_reply_or_a_bad_line(value: Any) -> None:
     for message in (value, {"header": value}, {"header": {}, "data": value}):
-        try:
+        with suppress(BadLine):
             assert isinstance(parse(json.dumps(message).encode()), Reply)
-        except BadLine:
-            pass
 
 
 @given(
@@ -119,10 +116,12 @@ def test_a_bad_line_says_what_is_wrong_and_how_it_begins(raw: bytes, words: str)
 
 @given(st.binary(max_size=300))
 def test_what_a_bad_line_shows_can_be_printed(raw: bytes) -> None:
+    said = ""
     try:
         parse(raw)
     except BadLine as bad:
-        assert str(bad).isprintable()
+        said = str(bad)
+    assert not said or said.isprintable()
 
 
 @pytest.mark.xfail(strict=True, reason="the message code is shown whole, however long it is")
