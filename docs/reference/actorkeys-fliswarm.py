@@ -1,4 +1,4 @@
-# Made by `fliswarm keywords --actorkeys`; for python/actorkeys/fliswarm.py of actorkeys.
+# Made by `fliswarm keywords --actorkeys`, for python/actorkeys/fliswarm.py there.
 KeysDictionary(
     "fliswarm",
     (1, 0),
