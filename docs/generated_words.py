@@ -73,9 +73,13 @@ NOTES = {
     "first and cannot be put back.",
     "start": "It fails where there is no container: `reconnect` makes one.",
     "restart": "It fails where there is no container: `reconnect` makes one.",
-    "stop": "The stop signal of the node is sent, and a kill after its `stop_timeout`.",
-    "enable": "Names may be separated by spaces or commas.",
-    "disable": "Names may be separated by spaces or commas. The camera is disconnected.",
+    "stop": "The stop signal of the node is sent, and a kill after its `stop_timeout`. It is kept in "
+    "the state folder that the container shall stay stopped, also when the manager starts again.",
+    "enable": "Names may be separated by spaces or commas. What is enabled by command stays so when "
+    "the manager starts again, until `enabled_nodes` in the configuration changes.",
+    "disable": "Names may be separated by spaces or commas. The camera is disconnected. What is "
+    "disabled by command stays so when the manager starts again, until `enabled_nodes` in the "
+    "configuration changes.",
     "reboot": "Without `--hard`: runs `reboot_command` on the node over ssh, waits until its "
     "engine is gone, then until it is back. With `--hard`: sends the `poweroff` and `poweron` "
     "commands of the node's `power` block through the hub, then waits until its engine answers.",
