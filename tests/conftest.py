@@ -37,9 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if any(item.get_closest_marker(name) for name in SLOW):
+            continue  # their managers, engines and hubs are processes that last longer
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
-            # First in the row, so that it looks when all other fixtures are undone.
-            item.fixturenames.insert(0, "leaves_nothing")
+            # Behind what lives longer, before all else: it looks when that has been undone.
+            known = item._fixtureinfo.name2fixturedefs
+            longer = [
+                n for n in item.fixturenames if n in known and known[n][-1].scope != "function"
+            ]
+            item.fixturenames.insert(len(longer), "leaves_nothing")
 
 
 # the time limit

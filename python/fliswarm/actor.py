@@ -323,7 +323,8 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         code = "i" if good else "w"
         if new.container_id != old.container_id:
             self.write(code, {"container": [new.name, new.container_id]}, write_to_log=False)
-        if new.state in (State.FAILED, State.UNREACHABLE) and new.state != old.state:
+        bad = new.state in (State.FAILED, State.UNREACHABLE)
+        if bad and (new.state, new.layer) != (old.state, old.layer):
             words = f"{new.layer}: {new.cause}"
             self.write("w", {"error": [new.name, words]}, write_to_log=False)
         if (new.state, new.layer, new.cause) != (old.state, old.layer, old.cause):

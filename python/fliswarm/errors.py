@@ -135,7 +135,12 @@ class EngineError(NodeError):
 
 
 class EngineUnreachable(EngineError):
-    """The engine refuses the connection or its address cannot be found."""
+    """The engine refuses the connection or its address cannot be found.
+
+    `refused` says that the computer is there and nobody listens.
+    """
+
+    refused = False
 
 
 class EngineTimeout(EngineError):

@@ -107,7 +107,7 @@ def _not_running(facts: Facts, container: Found) -> tuple[State, Layer, str]:
         cause = f"a camera answers, but the container is {container.state}"
         return State.DEGRADED, Layer.CONTAINER, cause
     if facts.stopped:
-        return State.STOPPED, Layer.CONTAINER, "stopped by command"
+        return State.STOPPED, Layer.CONTAINER, "stopped by command or by hand"
     if container.state == "created":
         return State.STOPPED, Layer.CONTAINER, "the container was never started"
     return State.FAILED, Layer.CONTAINER, f"the container is {container.state}: {facts.end}"

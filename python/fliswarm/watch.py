@@ -21,13 +21,13 @@ from .camera import Camera
 from .config import NodeConfig, Timeouts
 from .container import Lifecycle, describe_end, say_foreign
 from .engine import Engine, Event, Found
-from .errors import CameraError, EngineError
+from .errors import CameraError, EngineError, EngineUnreachable
 from .intent import Intents
 from .picture import Picture
 
 VOLUMES_EVERY = 60.0
 """How often the volumes are looked at, in seconds, when nothing happens."""
-PULSE = 1.5
+PULSE = 1.2
 """How often a connected camera is pinged, and how soon it should answer, in seconds.
 
 A late answer makes the engine be looked at, and the host: a node that leaves the network is
@@ -37,6 +37,12 @@ RETRY = 0.25
 """The pause between attempts to reach a camera actor that is starting, in seconds."""
 BACKOFF = (1.0, 60.0)
 """The first and the longest pause before a dead container is started again, in seconds."""
+SHUTDOWN = 30.0
+"""An engine that goes away within this many seconds of a stop stopped the container itself.
+
+`docker stop` and the shutdown of dockerd send the same events, and dockerd answers while it
+shuts down (15 s at most by default); the operator's stop is kept, the engine's own is not.
+"""
 STEADY = 60.0
 """How long a camera must have been ready, in seconds, for the pauses to begin anew."""
 
@@ -83,6 +89,8 @@ class Watch:
         self._suspect = False
         self._lost: CameraError | None = None
         self._ping: asyncio.Task[None] | None = None
+        self._stop_heard: float | None = None
+        self._outage = False
         self._restarts = 0
         self._restart_at: float | None = None
 
@@ -135,9 +143,12 @@ class Watch:
         await asyncio.sleep(RETRY)
 
     def _missed_since(self) -> float | None:
-        """For a container that ended while nobody listened: from a moment before its end."""
+        """For a container that ended while no manager listened: from a moment before its end.
+
+        Not after an outage of the engine: a new dockerd stops what its predecessor left.
+        """
         found = self.picture.facts.container
-        if found is None or found.running or not found.ended_at:
+        if self._outage or found is None or found.running or not found.ended_at:
             return None
         return datetime.fromisoformat(found.ended_at).timestamp() - 1
 
@@ -146,6 +157,7 @@ class Watch:
         found = self.picture.facts.container
         asked_by_hand = not self.picture.facts.operation and found and found.id == event.id
         if event.action == "stop" and asked_by_hand:
+            self._stop_heard = time.monotonic()
             self._set_stopped(True)
         self._suspect = True
         self.wake()
@@ -175,14 +187,21 @@ class Watch:
             try:
                 await self._look_at_container(PULSE if hurry else None)
             except EngineError as error:
-                alive = await host.answers(self.config.host, self.config.port, self.timeouts.ping)
-                self.picture.looked_at = time.monotonic()
-                self._engine_up.clear()
-                self.picture.update(
-                    engine_ok=False, engine_error=error, host_ok=alive, **self._loss()
-                )
+                await self._no_engine(error)
             finally:
                 self.first_look.set()
+
+    async def _no_engine(self, error: EngineError) -> None:
+        """The engine does not answer: does its computer?"""
+        alive = await host.answers(self.config.host, self.config.port, self.timeouts.ping)
+        self.picture.looked_at = time.monotonic()
+        self._engine_up.clear()
+        self._outage = True
+        stopped_at, self._stop_heard = self._stop_heard, None
+        refused = isinstance(error, EngineUnreachable) and error.refused
+        if refused and stopped_at is not None and time.monotonic() - stopped_at < SHUTDOWN:
+            self._set_stopped(False)
+        self.picture.update(engine_ok=False, engine_error=error, host_ok=alive, **self._loss())
 
     async def _look_at_container(self, limit: float | None) -> None:
         known = self.picture.facts.container
@@ -307,8 +326,9 @@ class Watch:
                 await self.camera.connect()
                 await self._feel_pulse()
         except CameraError as error:
-            if self.picture.facts.operation or not self.picture.facts.enabled:
-                return
+            facts = self.picture.facts
+            if facts.operation or not facts.enabled or self._lost is not None:
+                return  # our own doing, or told after the next look
             self.picture.update(camera_ok=False, camera_late=False, camera_error=error)
         finally:
             self.first_reach.set()

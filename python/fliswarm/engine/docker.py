@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import re
 import socket
 import threading
@@ -266,7 +268,9 @@ class DockerEngine:
         text = _root(error)
         if "timed out" in text.lower():
             return EngineTimeout(self.node, "no answer", tried=tried, seconds=limit)
-        return EngineUnreachable(self.node, f"{text} ({self.address})", tried=tried)
+        away = EngineUnreachable(self.node, f"{text} ({self.address})", tried=tried)
+        away.refused = text == os.strerror(errno.ECONNREFUSED).lower()
+        return away
 
 
 class _KeepAlive(HTTPAdapter):
