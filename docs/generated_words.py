@@ -73,10 +73,10 @@ NOTES = {
     "first and cannot be put back.",
     "start": "It fails where there is no container: `reconnect` makes one.",
     "restart": "It fails where there is no container: `reconnect` makes one.",
-    "stop": "The stop signal of the node is sent, and a kill after its `stop_timeout`. It is kept in "
-    "the state folder that the container shall stay stopped, also when the manager starts again.",
-    "enable": "Names may be separated by spaces or commas. What is enabled by command stays so when "
-    "the manager starts again, until `enabled_nodes` in the configuration changes.",
+    "stop": "The stop signal of the node is sent, and a kill after its `stop_timeout`. That the "
+    "container shall stay stopped is kept in the state folder, also when the manager starts again.",
+    "enable": "Names may be separated by spaces or commas. What is enabled by command stays so "
+    "when the manager starts again, until `enabled_nodes` in the configuration changes.",
     "disable": "Names may be separated by spaces or commas. The camera is disconnected. What is "
     "disabled by command stays so when the manager starts again, until `enabled_nodes` in the "
     "configuration changes.",
