@@ -131,7 +131,8 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword(
         "verdict",
         (("node", str), ("verdict", str), ("seconds", float), ("reason", str)),
-        "How a command ended on a node: ok, failed, silent, lost, unreachable, timeout, busy.",
+        "How a command ended on a node: ok, failed, silent, lost, unreachable, timeout, busy, "
+        "disabled.",
         new=True,
     ),
 )

@@ -41,6 +41,7 @@ class Verdict(StrEnum):
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
     BUSY = "busy"
+    DISABLED = "disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,23 +138,20 @@ class Swarm:
         return [node for name, node in self.nodes.items() if name in names]
 
     def select(self, names: str | None = None, category: str | None = None) -> list[Node]:
-        """The enabled nodes that a command is for, in configuration order.
+        """The nodes that a command is for, in configuration order.
 
         Args:
-            names: names, separated by commas; None for all enabled nodes.
+            names: names, separated by commas; None for all enabled nodes. A disabled node
+                that is named is selected: its outcome says that it is disabled.
             category: only nodes of exactly this category; None for all.
 
         Raises:
-            SelectionError: a name or the category does not exist, a named node is disabled,
-                or nothing is selected.
+            SelectionError: a name or the category does not exist, or nothing is selected.
         """
         if names is None:
             chosen = self.enabled
         else:
             chosen = self.named([name.strip() for name in names.split(",") if name.strip()])
-            off = [node.name for node in chosen if not node.enabled]
-            if off:
-                raise SelectionError(f"disabled: {', '.join(off)}; enable first")
         if category is not None:
             known = sorted({n.config.category for n in self.nodes.values()} - {""})
             if category not in known:
@@ -191,6 +189,8 @@ def verdict_of(error: NodeError) -> Verdict:
 
 
 async def _one(node: Node, act: Callable[[Node], Awaitable[Reply | None]]) -> Outcome:
+    if not node.enabled:
+        return Outcome(node, Verdict.DISABLED, "the node is disabled; enable it first")
     started = time.monotonic()
     try:
         reply = await act(node)
