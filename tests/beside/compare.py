@@ -11,7 +11,6 @@ from fliswarm.client import parse_reply
 from .script import NAMES
 
 Said = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
-ANY = ""
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,15 @@ class _Line:
 def _read(raw: str) -> _Line:
     reply = parse_reply(raw)
     assert reply is not None, f"no reply: {raw!r}"
-    said = tuple((name, tuple(values)) for name, values in reply.keywords.items())
+    said = tuple((name, _values(name, values)) for name, values in reply.keywords.items())
     text = raw.split(" ", 2)[2].rstrip()
     # What the parser does not make out of a line must not get lost in the comparison.
     return _Line(text, (reply.code, said if said or " " not in text else ((text, ()),)))
+
+
+def _values(name: str, values: list[str]) -> tuple[str, ...]:
+    """A bundle has the files of several cameras in any order."""
+    return tuple(sorted(values) if name == "filename_bundle" else values)
 
 
 def compare(
@@ -70,7 +74,7 @@ def compare(
     """Look for each old line in ours, those of a camera in their order; the rest by the table."""
     verdict = Verdict()
     found = [_read(raw) for raw in ours]
-    last = {name: -1 for name in (*NAMES, "")}
+    last = dict.fromkeys(NAMES, -1)
     for line in map(_read, old):
         index = next((i for i, f in enumerate(found) if not f.taken and f.said == line.said), None)
         if index is None:
@@ -79,9 +83,10 @@ def compare(
             verdict.faults.append(f"ours lacks: {line.text}")
         elif index >= 0:
             found[index].taken = True
-            if index < last[line.speaker]:
+            if index < last.get(line.speaker, -1):
                 verdict.faults.append(f"ours says it too early: {line.text}")
-            last[line.speaker] = index
+            if line.speaker in last:
+                last[line.speaker] = index
     return verdict
 
 

@@ -33,6 +33,7 @@ class Record:
         everybody: the lines for all users, of the whole session.
         requests: node to the requests that its engine had.
         hub: what the hub was told.
+        connections: how many connections the hub had at the end.
         cameras: camera to the commands that it had.
     """
 
@@ -40,6 +41,7 @@ class Record:
     everybody: list[str]
     requests: dict[str, list[Request]]
     hub: list[str]
+    connections: int
     cameras: dict[str, list[str]]
 
 
@@ -83,7 +85,7 @@ class Recorder:
         for name in ("image", *(f"gimg-{name}" for name in NAMES)):
             (self.files / f"{name}-0001.fits").touch()
         start = ["start", "--debug"]
-        self.old = Program(old, ["actor", *start], layout_07)
+        self.old = Program(old, ["actor", *start], layout_07, is_old=True)
         self.same = Program([OURS], ["actor", *start], layout_07)
         self.documented = Program([OURS], start, documented)
 
@@ -127,15 +129,16 @@ class Recorder:
             file = self._file(address)
             _write(file, program.layout(fleet, port))
             command = [*program.command, "-c", str(file), *program.words]
-            async with running(command, address, port, home) as session:
+            async with running(command, address, port, home, program.is_old) as session:
                 said = {step.name: await step.act(session, fleet) for step in steps}
-                everything = session.lines
+                everything, connections = session.lines, len(fleet.hub.writers)
         nodes = fleet.nodes
         return Record(
             {name: _plain(lines, address, "[^0]") for name, lines in said.items()},
             _plain(everything, address, "0"),
             {name: node.engine.requests for name, node in nodes.items()},
             fleet.hub.commands,
+            connections,
             {name: node.camera.commands for name, node in nodes.items()},
         )
 
@@ -150,6 +153,7 @@ class Program:
     command: list[str]
     words: list[str]
     layout: Callable[[StubFleet, int], dict[str, Any]]
+    is_old: bool = False
 
 
 def _plain(lines: list[str], address: str, user: str) -> list[str]:

@@ -33,10 +33,10 @@ def ask(command: str) -> Step:
 
 
 async def _greeting(session: Session, fleet: StubFleet) -> list[str]:
-    lines = await session.wait(
-        lambda lines: any("version" in line for line in lines), "the greeting"
-    )
+    lines = await session.wait(lambda lines: any("version" in line for line in lines))
     fleet.hub.met.set()
+    if session.is_old:
+        await session.wait(lambda lines: "0 0 : " in lines)
     return lines
 
 
@@ -51,9 +51,7 @@ async def _broadcasts(session: Session, fleet: StubFleet) -> list[str]:
         camera.broadcast({"temperature": {"ccd": -25.5, "base": -10.0}, "alarm": True})
         camera.broadcast({})
         camera.broadcast({"text": "the last"})
-    return await session.wait(
-        lambda lines: sum("the last" in line for line in lines) == 2, "both broadcasts", since
-    )
+    return await session.wait(lambda lines: sum("the last" in line for line in lines) == 2, since)
 
 
 def simulate(name: str, files: Path) -> Step:
@@ -63,7 +61,7 @@ def simulate(name: str, files: Path) -> Step:
         since = len(session.lines)
         number = session.send(f"simulate {files} --delay 0.5")
         wanted = ROUNDS * len(NAMES)
-        rounds = await session.wait(lambda lines: len(_files(lines)) >= wanted, "rounds", since)
+        rounds = await session.wait(lambda lines: len(_files(lines)) >= wanted, since)
         stop = session.send("simulate --stop")
         for one in (stop, number):
             await session.end(one, since)
@@ -81,10 +79,9 @@ async def _hard_reboot(session: Session, fleet: StubFleet) -> list[str]:
     """The old program never ends it; its last word is the volumes of all nodes."""
     since = len(session.lines)
     number = session.send("reboot --hard")
-    last = re.compile(rf"\d+ {number} (d volume=fvc,home|[:f]( |$))")
-    return await session.wait(
-        lambda lines: any(last.match(line) for line in lines), "the last word", since
-    )
+    if not session.is_old:
+        return await session.end(number, since)
+    return await session.wait(lambda lines: any("volume=fvc,home" in x for x in lines), since)
 
 
 COMMANDS = [
@@ -93,7 +90,9 @@ COMMANDS = [
     "talk -c gfa -- expose -n 13 1.0", "talk -c gfa ping", "talk -n gfa1 fail", "talk fail",
     "talk -n gfa1 help", "talk nonsense", "talk version", "talk list",
     'talk -n gfa1 expose "1"', 'talk -n gfa1 -- temperature -25 "two words"',
-    "talk --nope ping", "talk", "talk -n nope ping", "talk -c nope ping", "nonsense", "simulate",
+    "talk -n gfa1 abort", "talk -n gfa1 ping", "talk -n gfa1 -c gfa ping",
+    "talk -n gfa1,nope ping", "talk --nope ping", "talk", "talk -n nope ping",
+    "talk -c nope ping", "nonsense", "simulate",
 ]  # fmt: skip
 ENABLING = [
     "disable gfa1", "status", "talk ping", "talk -n gfa1 ping", "enable nope", "enable gfa1",
@@ -125,7 +124,11 @@ def foreign_script(folder: Path) -> list[Step]:
 
 
 def power_script(folder: Path) -> list[Step]:
-    return [Step("greeting", _greeting), Step("reboot --hard", _hard_reboot)]
+    return [
+        Step("greeting", _greeting),
+        ask("tron-reconnect"),
+        Step("reboot --hard", _hard_reboot),
+    ]
 
 
 SCRIPTS = {"main": main_script, "foreign": foreign_script, "power": power_script}

@@ -120,6 +120,10 @@ class StubCamera:
         say("w", text="something odd")
         say("f", error="failed to fail")
 
+    def do_abort(self, say: Say, args: list[str]) -> None:
+        """The end that sdss-clu knows beside : and f."""
+        say("!", error="aborted")
+
     def do_odd(self, say: Say, args: list[str]) -> None:
         """Lines that no camera says but may: those of `odd.ODD` under this name."""
         for code, data in ODD[args[0]]:

@@ -41,7 +41,7 @@ ODD: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "newline": [("i", {"text": "line one\nline two"})],
     "forged": [("i", {"text": "x\n1 999 f text=forged"})],
     "control": [("i", {"text": "tab\there\rand return"})],
-    "codes": [(code, {"text": f"code {code}"}) for code in ">diwe!"],
+    "codes": [(code, {"text": f"code {code}"}) for code in ">diwe"],
     "silent": [(code, {}) for code in "diwe"],
     "errors": [
         ("e", {"error": ["a", "b"]}),
