@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format docs bench testbed clean
+.PHONY: demo test lint format docs bench soak testbed clean
 
 demo: $(VENV)/.run
 	$(BIN)/fliswarm demo
@@ -38,6 +38,16 @@ $(VENV)/.run: $(VENV)/.env pyproject.toml
 $(VENV)/.test: $(VENV)/.run
 	$(BIN)/pip install --quiet --editable '.[test]'
 	touch $@
+
+docs: $(VENV)/.test
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.test
+	$(BIN)/python tests/system_packages.py
+	$(BIN)/python -m tests.bench
+
+soak: $(VENV)/.test
+	$(BIN)/python -m tests.soak --minutes 10
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -29,10 +29,10 @@ def make_manager(clean_testbed: Testbed, tmp_path: Path) -> Iterator[MakeManager
     made: list[Manager] = []
     free = free_port()
 
-    def make(**changes: Any) -> Manager:
+    def make(path: Path | None = None, **changes: Any) -> Manager:
         actor = {"host": "127.0.0.1", "port": free, **changes.pop("actor", {})}
         config = clean_testbed.config(actor=actor, state_dir=str(tmp_path / "state"), **changes)
-        manager = Manager(config, actor["port"], tmp_path / "state")
+        manager = Manager(config, actor["port"], tmp_path / "state", path)
         made.append(manager)
         manager.start()
         return manager

@@ -19,15 +19,19 @@ FLISWARM = Path(sys.executable).with_name("fliswarm")
 class Manager:
     """One daemon; `send` talks to its port."""
 
-    def __init__(self, config: Path, port: int, state_dir: Path) -> None:
+    def __init__(self, config: Path, port: int, state_dir: Path, path: Path | None = None) -> None:
         self.config = config
         self.port = port
         self.pid_file = state_dir / "fliswarm.pid"
+        search = os.environ.get("PATH", "")
+        self.env = {**os.environ, "PATH": f"{path}:{search}" if path else search}
         self.log = state_dir / "log" / "fliswarm.log"
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [str(FLISWARM), "-c", str(self.config), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, env=self.env
+        )
 
     def start(self) -> None:
         done = self.run("start")

@@ -82,7 +82,11 @@ async def test_docker_stop_by_hand_stays_stopped(manager: Manager, testbed: Test
             await user.until("nodeState", "gfa1", limit=4)
     manager.kill()
     manager.start()
-    assert (await manager.state("gfa1"))[1:4] == ["STOPPED", "container", "stopped by command or by hand"]
+    assert (await manager.state("gfa1"))[1:4] == [
+        "STOPPED",
+        "container",
+        "stopped by command or by hand",
+    ]
     container(testbed, "gfa1").start()
     await manager.wait_state("gfa1", "READY", 5)
 

@@ -107,7 +107,11 @@ async def test_stop_start_restart_keep_the_container(manager: Manager, testbed: 
     before = marks_of(testbed, "gfa1")
     replies = await manager.send("stop -n gfa1")
     assert replies[-1].code == ":"
-    assert (await manager.state("gfa1"))[1:4] == ["STOPPED", "container", "stopped by command or by hand"]
+    assert (await manager.state("gfa1"))[1:4] == [
+        "STOPPED",
+        "container",
+        "stopped by command or by hand",
+    ]
     replies = await manager.send("talk -n gfa1 ping")
     assert replies[-1].code == "f"
     assert keyword(replies, "verdict", "gfa1")[0][1] == "unreachable"

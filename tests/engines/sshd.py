@@ -1,0 +1,76 @@
+"""A real sshd on a node of the testbed, and what the manager's ssh needs to trust it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.testbed import cache
+from tests.testbed.machine import port_answers, run, wait_until
+
+PASSWD = "sshd:x:4242:65534::/run/sshd:/usr/sbin/nologin\n"
+
+
+def program() -> Path:
+    """Debian's sshd, unpacked and not installed: installing it would open this computer."""
+
+    def make(made: Path) -> None:
+        subprocess.run(
+            ["apt-get", "download", "-q", "openssh-server", "libwrap0"],
+            cwd=made, check=True, capture_output=True,
+        )  # fmt: skip
+        for package in made.glob("*.deb"):
+            run("dpkg", "-x", package, made)
+            package.unlink()
+
+    with cache.locked():
+        return cache.entry("sshd", cache.digest("openssh-server"), make)
+
+
+class Sshd:
+    """sshd in a node's network namespace, with a mount namespace for its user and folder."""
+
+    def __init__(self, folder: Path, namespace: Path, address: str) -> None:
+        self.folder = folder
+        self.namespace = namespace
+        self.address = address
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        for name in ("host", "user"):
+            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name)
+        (self.folder / "passwd").write_text(Path("/etc/passwd").read_text() + PASSWD)
+        host_key = (self.folder / "host.pub").read_text()
+        (self.folder / "known_hosts").write_text(f"{self.address} {host_key}")
+        (self.folder / "sshd_config").write_text(
+            f"ListenAddress {self.address}\nHostKey {self.folder}/host\nUsePAM no\n"
+            f"AuthorizedKeysFile {self.folder}/user.pub\nStrictModes no\nPidFile none\n"
+            "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
+        )
+        tree = program()
+        script = (
+            f"mount --bind {self.folder}/passwd /etc/passwd && mount -t tmpfs none /run && "
+            f"mkdir -p /run/sshd && LD_LIBRARY_PATH={tree}/usr/lib/x86_64-linux-gnu "
+            f"exec {tree}/usr/sbin/sshd -D -e -f {self.folder}/sshd_config"
+        )
+        command = ["nsenter", f"--net={self.namespace}", "unshare", "-m", "sh", "-c", script]
+        with (self.folder / "sshd.log").open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_until(lambda: port_answers(self.address, 22), "sshd listens", 10)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+
+    def client(self) -> Path:
+        """A folder with the real ssh, given this test's key and known hosts."""
+        folder = self.folder / "bin"
+        folder.mkdir()
+        ssh = folder / "ssh"
+        ssh.write_text(
+            f"#!/bin/sh\nexec /usr/bin/ssh -F none -i {self.folder}/user "
+            f'-o UserKnownHostsFile={self.folder}/known_hosts "$@"\n'
+        )
+        ssh.chmod(0o755)
+        return folder
