@@ -70,6 +70,6 @@ KeysDictionary(
     Key(
         'verdict',
         String(name="node"), String(name="verdict"), Float(name="seconds"), String(name="reason"),
-        help='How a command ended on a node: ok, failed, silent, lost, unreachable, timeout, busy.',
+        help='How a command ended on a node: ok, failed, silent, lost, unreachable, timeout, busy, disabled.',
     ),
 )
