@@ -48,6 +48,14 @@ def test_the_nested_example_has_both_observatories() -> None:
     assert (apo.observatory, lco.observatory) == ("APO", "LCO")
 
 
+def test_the_variant_in_comments_loads_too() -> None:
+    lines = (ROOT / "etc/one-computer.yaml").read_text("utf-8").splitlines()
+    begin = lines.index("# image: flicamera:latest")
+    variant = "\n".join(line.removeprefix("# ") for line in lines[begin : lines.index("#", begin)])
+    (node,) = config.loads(variant).nodes.values()
+    assert node.address == "unix:///var/run/docker.sock"
+
+
 def test_the_defaults_written_out_are_the_defaults() -> None:
     loaded = config.load(ROOT / "etc/observatory.yaml")
     assert loaded.timeouts == config.Timeouts()
