@@ -49,7 +49,7 @@ async def test_a_camera_that_dies_at_its_start_leaves_the_old_one_running(
     manager = make_manager(nodes=faulty)
     replies = await manager.send("reconnect -n gfa1")
     assert replies[-1].code == "f"
-    assert "gfa1: container: the new container died: exit code 3" in error_of(replies)
+    assert "gfa1: container: the container died: exit code 3" in error_of(replies)
     assert "last log lines" in error_of(replies)
     assert "the old container runs again" in error_of(replies)
     back = testbed.client("gfa1").containers.get("flicamera-gfa1")

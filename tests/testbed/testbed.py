@@ -240,8 +240,7 @@ class Testbed:
             self.mend(node)
             self.thaw_engine(node)
         self.start_all()
-        for node in self.nodes:
-            self.purge(node)
+        self._together([lambda node=node: self.purge(node) for node in self.nodes])
 
     def config(self, name: str = "fliswarm.yaml", **overrides: Any) -> Path:
         """Write a fliswarm configuration for this testbed into its folder.
