@@ -31,7 +31,7 @@ class Difference:
 
 @dataclass
 class Verdict:
-    """What came of a comparison: what is missing, and which rows were needed."""
+    """What came of a comparison: what is missing, and which rows were needed (reason, old)."""
 
     faults: list[str] = field(default_factory=list)
     used: set[tuple[str, str]] = field(default_factory=set)

@@ -13,6 +13,8 @@ from pathlib import Path
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "fliswarm-beside"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 MINUTES = 10
+AWAY = ("No matching distribution", "Could not install packages due to an OSError")
+"""How pip says that it cannot fetch something."""
 
 
 class CannotFetch(Exception):
@@ -53,6 +55,10 @@ def _make(folder: Path) -> None:
 def _pip(environment: Path, *words: str) -> None:
     pip = [str(environment / "bin/python"), "-m", "pip", *words]
     done = subprocess.run(pip, capture_output=True, text=True, timeout=MINUTES * 60, check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise CannotFetch((lines or done.stderr.splitlines() or ["no word"])[-1])
+    if done.returncode == 0:
+        return
+    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+    reason = (errors or ["no word"])[-1]
+    if any(words in reason for words in AWAY):
+        raise CannotFetch(reason)
+    raise RuntimeError(f"pip cannot install sdss-fliswarm: {done.stderr[-3000:]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -44,21 +44,16 @@ def test_every_old_line_to_everybody_comes_from_us(pairs: dict[str, Pair], case:
 
 
 def test_no_row_is_idle(pairs: dict[str, Pair]) -> None:
-    """What is in the table of differences is one; nothing hides behind an old row."""
-    used = set()
+    """What is in the table of differences is one; nothing hides behind an old row or step."""
+    used: dict[tuple[str, str], set[str]] = defaultdict(set)
     for case, step in (*CASES, *((case, "everybody") for case in EVERYBODY)):
-        used |= judge(pairs[case], step).used
-    idle = [
-        f"{old}: {row.why}" for row in DIFFERENCES for old, _ in row.rows
-        if (row.why, old) not in used
-    ]  # fmt: skip
-    assert not idle, "\n".join(idle)
-
-
-@pytest.mark.parametrize("step", DIFFERENCES, ids=lambda row: row.why[:40])
-def test_rows_name_steps_that_exist(step: object) -> None:
-    known = {name for script in ("main", "foreign", "power") for name in names(script)}
-    assert set(step.steps) <= known | {"everybody"}  # type: ignore[attr-defined]
+        for key in judge(pairs[case], step).used:
+            used[key].add(step)
+    for row in DIFFERENCES:
+        idle = [old for old, _ in row.rows if not used[row.why, old]]
+        assert not idle, row.why
+        needed = set().union(*(used[row.why, old] for old, _ in row.rows))
+        assert set(row.steps) <= needed, row.why
 
 
 @pytest.mark.parametrize("case", ["same file", "documented"])
