@@ -123,6 +123,9 @@ node's name in front, and its dictionaries and lists are flattened in order; a c
 as `d`, its `:` as `i`, its `e` and `f` as `w`, because they end the camera's part and not the
 command. A camera's keyword that is not in this table is passed on all the same.
 
+A new connection is greeted with `yourUserID`, `num_users`, `UserInfo` and `version`: sdss-clu's
+words, the first three of which are not in the table.
+
 The same table as a [JSON Schema](keywords.schema.json) (`fliswarm keywords`) and as the
 [dictionary of the hub](actorkeys-fliswarm.py) (`fliswarm keywords --actorkeys`). The types and the
 order of the keywords that sdss-fliswarm 0.7 had are unchanged.
