@@ -21,7 +21,6 @@ from clu.base import MessageCode
 from clu.command import Command
 from clu.legacy import LegacyActor
 from clu.legacy.actor import tron_reconnect
-from clu.protocol import TCPStreamServer
 from clu.tools import CommandStatus
 
 from . import __version__, keywords
@@ -31,11 +30,10 @@ from .config import SwarmConfig
 from .hub import Hub
 from .picture import NodeStatus
 from .protocol import MAX_LINE, Reply
+from .server import LineServer, Outbox
 from .state import State
 from .swarm import Swarm
 
-USER_BUFFER = 16 << 20
-"""How many bytes may wait for one user who does not read (16 MiB) before it is dropped."""
 FINISH = 5.0
 """How long running commands may go on when the manager ends, in seconds."""
 
@@ -47,54 +45,6 @@ _COMMAND = re.compile(
     r"(?P<body>\S.*)?$",
     re.DOTALL,
 )
-
-
-class LineServer(TCPStreamServer):  # type: ignore[misc]
-    """sdss-clu's TCP server with bounded lines: an over-long one is handed on as None."""
-
-    async def start(self) -> asyncio.Server:
-        """Listen."""
-        self._server = await asyncio.start_server(
-            self.connection_made, self.host, self.port, limit=MAX_LINE
-        )
-        return self._server
-
-    async def connection_made(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """One user, from coming to leaving."""
-        transport = writer.transport
-        self.transports[transport] = writer
-        self.connection_callback(transport)
-        try:
-            while True:
-                line = await read_line(reader)
-                if line == b"":
-                    break
-                self.data_received_callback(transport, line)
-        except (ConnectionError, TimeoutError):
-            pass
-        finally:
-            self.transports.pop(transport, None)
-            writer.close()
-            self.connection_callback(transport)
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                await writer.wait_closed()
-
-
-async def read_line(reader: asyncio.StreamReader) -> bytes | None:
-    """One line with its end; b"" at the end of the stream; None for one over the limit."""
-    too_long = False
-    while True:
-        try:
-            line = await reader.readuntil()
-        except asyncio.LimitOverrunError as over:
-            await reader.readexactly(max(1, over.consumed))
-            too_long = True
-        except asyncio.IncompleteReadError:
-            return b""
-        else:
-            return None if too_long else line
 
 
 class SwarmActor(LegacyActor):  # type: ignore[misc]
@@ -132,7 +82,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         )
         self.closing = False
         self.running: set[Command] = set()
-        self._queued: dict[Any, list[bytes]] = {}
+        self._outbox = Outbox()
         self._supervision: asyncio.Task[None] | None = None
         if actor.tron_host:
             self.tron = Hub(actor.name, actor.tron_host, actor.tron_port, sdss_log)
@@ -174,7 +124,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
             self._supervision.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._supervision
-        self._flush()
+        self._outbox.flush()
         for transport in list(self.transports.values()):
             transport.close()
         log.info("stopped; containers keep running")
@@ -261,7 +211,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
     def refuse(self, transport: Any, command_id: int, reason: str) -> None:
         """A failed reply to one user where there is no command yet."""
         text = keywords.format_keyword("error", [self.name, reason])
-        self._send(transport, f"{transport.user_id} {command_id} f {text}\n".encode())
+        self._outbox.send(transport, f"{transport.user_id} {command_id} f {text}\n".encode())
         log.warning("refused: %s", reason)
 
     def write(
@@ -309,35 +259,11 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         line = f"{user_id} {command_id} {code}{' ' if body else ''}{body}\n".encode()
         if user_id and transport is not None:
             if self.transports.get(user_id) is transport:
-                self._send(transport, line)
+                self._outbox.send(transport, line)
         else:
             for one in list(self.transports.values()):
                 if not user_id or one.user_id == user_id:
-                    self._send(one, line)
-
-    def _send(self, transport: Any, line: bytes) -> None:
-        """Queue a line for a user; all lines of one turn of the loop go in one write."""
-        if not self._queued:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._queued.setdefault(transport, []).append(line)
-
-    def _flush(self) -> None:
-        queued, self._queued = self._queued, {}
-        for transport, lines in queued.items():
-            self._push(transport, b"".join(lines))
-
-    def _push(self, transport: Any, line: bytes) -> None:
-        if transport.is_closing():
-            return
-        if transport.get_write_buffer_size() > USER_BUFFER:
-            log.warning(
-                "user %s does not read; dropped with %d bytes unsent",
-                transport.user_id,
-                transport.get_write_buffer_size(),
-            )
-            transport.abort()
-            return
-        transport.write(line)
+                    self._outbox.send(one, line)
 
     # the swarm speaks
 

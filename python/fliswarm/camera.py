@@ -11,34 +11,20 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
 
+from .connection import Connection, OnReply, Pending
 from .errors import (
     CameraBroken,
     CameraClosed,
     CameraError,
-    CameraLost,
-    CameraSilent,
     CameraTimeout,
     CameraUnreachable,
     os_reason,
 )
-from .protocol import MAX_LINE, BadLine, Code, Reply, encode_command, glean_end, parse
+from .protocol import Reply, encode_command
 
-OnReply = Callable[[Reply], None]
 MAX_ID = 2**31 - 1
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A command that has not ended yet."""
-
-    command: str
-    on_reply: OnReply | None
-    end: asyncio.Future[Reply]
 
 
 class Camera:
@@ -73,7 +59,7 @@ class Camera:
         self.on_broadcast = on_broadcast
         self.on_lost = on_lost
         self.log = logging.LoggerAdapter(logging.getLogger(__name__), {"node": node})
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._ids = itertools.count(1)
 
     @property
@@ -96,7 +82,7 @@ class Camera:
             return
         loop = asyncio.get_running_loop()
         place = f"connect to {self.host}:{self.port}"
-        connection = _Connection(self)
+        connection = Connection(self.node, self.silence, self._ids, self.on_broadcast, self._ended)
         try:
             async with asyncio.timeout(self.connect_timeout):
                 await loop.create_connection(lambda: connection, self.host, self.port)
@@ -135,7 +121,7 @@ class Camera:
             self._ids = itertools.count(1)
         line = encode_command(command_id, command)
         end: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        connection.send(command_id, line, _Pending(command, on_reply, end))
+        connection.send(command_id, line, Pending(command, on_reply, end))
         try:
             async with asyncio.timeout(limit):
                 return await end
@@ -161,167 +147,10 @@ class Camera:
         if self._connection is not None:
             self._connection.end(CameraClosed(self.node, reason))
 
-    def _ended(self, connection: _Connection, error: CameraError) -> None:
+    def _ended(self, connection: Connection, error: CameraError) -> None:
         """The connection tells that it is over."""
         if self._connection is not connection:
             return
         self._connection = None
         if not isinstance(error, CameraClosed):
             self.on_lost(error)
-
-
-class _Connection(asyncio.Protocol):
-    """One TCP connection, from its making to its end."""
-
-    def __init__(self, camera: Camera) -> None:
-        self.camera = camera
-        self.pending: dict[int, _Pending] = {}
-        self.closed: CameraError | None = None
-        self.heard = 0.0
-        self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-        self._timer: asyncio.TimerHandle | None = None
-        self._bad_lines = 0
-        self._pings: set[int] = set()
-
-    # what asyncio calls
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self.heard = time.monotonic()
-
-    def data_received(self, data: bytes) -> None:
-        self.heard = time.monotonic()
-        buffer = self._buffer
-        searched = len(buffer)
-        buffer += data
-        last = buffer.rfind(b"\n", searched)
-        if last >= 0:
-            lines = bytes(buffer[:last]).split(b"\n")
-            del buffer[: last + 1]
-            for line in lines:
-                if len(line) > MAX_LINE:
-                    self._too_long(len(line))
-                if self.closed is not None:
-                    return
-                self._line(line)
-        if len(buffer) > MAX_LINE:
-            self._too_long(len(buffer))
-
-    def eof_received(self) -> None:
-        self.end(CameraLost(self.camera.node, "the camera actor closed the connection"))
-
-    def connection_lost(self, error: Exception | None) -> None:
-        reason = f"the connection broke: {error}" if error else "the connection was closed"
-        self.end(CameraLost(self.camera.node, reason))
-
-    # what the camera calls
-
-    def send(self, command_id: int, line: bytes, pending: _Pending) -> None:
-        """Write a command and watch for its end."""
-        if self._transport is None or self.closed is not None:
-            raise self.closed or CameraUnreachable(self.camera.node, "not connected")
-        if not self.pending:
-            # Silence counts from the first question, not from the last idle word.
-            self.heard = time.monotonic()
-        self.pending[command_id] = pending
-        self._transport.write(line)
-        if self._timer is None:
-            self._arm()
-
-    def end(self, error: CameraError) -> None:
-        """End the connection, once: everything pending fails with `error`."""
-        if self.closed is not None:
-            return
-        self.closed = error
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._transport is not None:
-            self._transport.abort()
-        pending, self.pending = self.pending, {}
-        for item in pending.values():
-            if not item.end.done():
-                item.end.set_exception(_again(error, item.command))
-        self._buffer.clear()
-        self.camera._ended(self, error)
-
-    # lines
-
-    def _line(self, line: bytes) -> None:
-        if not line.strip():
-            return
-        try:
-            reply = parse(line)
-        except BadLine as bad:
-            self._bad(line, bad)
-            return
-        item = self.pending.get(reply.command_id)
-        if item is None:
-            if reply.command_id in self._pings:
-                if reply.code.is_final:
-                    self._pings.discard(reply.command_id)
-            elif reply.data:
-                self.camera.on_broadcast(reply)
-        elif reply.code.is_final:
-            del self.pending[reply.command_id]
-            if not item.end.done():
-                item.end.set_result(reply)
-        elif item.on_reply is not None:
-            item.on_reply(reply)
-
-    def _bad(self, line: bytes, bad: BadLine) -> None:
-        """Say that a line cannot be read; if it was the end of a command, end that one."""
-        self._bad_lines += 1
-        if self._bad_lines == 1:
-            self.camera.log.warning("a line of the camera cannot be read: %s", bad)
-        else:
-            self.camera.log.debug("bad line %d: %s", self._bad_lines, bad)
-        self.camera.on_broadcast(Reply(0, Code.WARNING, {"text": f"cannot read a line: {bad}"}))
-        item = self.pending.pop(glean_end(line), None)
-        if item is not None and not item.end.done():
-            reason = f"its last reply cannot be read: {bad}"
-            item.end.set_exception(CameraBroken(self.camera.node, reason, tried=item.command))
-
-    def _too_long(self, length: int) -> None:
-        self.end(
-            CameraBroken(
-                self.camera.node,
-                f"the camera actor sent a line of {length} bytes or more "
-                f"(the longest allowed is {MAX_LINE})",
-            )
-        )
-
-    # silence
-
-    def _arm(self) -> None:
-        silence = self.camera.silence
-        left = silence - (time.monotonic() - self.heard)
-        pause = min(silence / 4, max(left, 0.001))
-        self._timer = asyncio.get_running_loop().call_later(pause, self._watch)
-
-    def _watch(self) -> None:
-        """All is well, or time to ping, or to give up."""
-        self._timer = None
-        if not self.pending or self._transport is None:
-            return
-        quiet = time.monotonic() - self.heard
-        silence = self.camera.silence
-        if quiet >= silence:
-            self.end(
-                CameraSilent(
-                    self.camera.node,
-                    "the camera actor answers nothing, not even a ping",
-                    seconds=round(quiet, 1),
-                )
-            )
-            return
-        if quiet >= silence / 4:
-            ping_id = next(self.camera._ids)
-            self._pings.add(ping_id)
-            self._transport.write(encode_command(ping_id, "ping"))
-        self._arm()
-
-
-def _again(error: CameraError, command: str) -> CameraError:
-    """The connection's error, as that of one command."""
-    return type(error)(error.node, error.reason, tried=command, seconds=error.seconds)

@@ -12,8 +12,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from .camera import Camera, OnReply
+from .camera import Camera
 from .config import NodeConfig, Timeouts
+from .connection import OnReply
 from .container import Lifecycle, Tell, short_log
 from .engine import Owner, make_engine
 from .errors import (

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -24,6 +23,7 @@ from .engine import Engine, Event, Found
 from .errors import CameraError, EngineError, EngineUnreachable
 from .intent import Intents
 from .picture import Picture
+from .restart import Restarts
 
 VOLUMES_EVERY = 60.0
 """How often the volumes are looked at, in seconds, when nothing happens."""
@@ -35,16 +35,12 @@ known within three of these.
 """
 RETRY = 0.25
 """The pause between attempts to reach a camera actor that is starting, in seconds."""
-BACKOFF = (1.0, 60.0)
-"""The first and the longest pause before a dead container is started again, in seconds."""
 SHUTDOWN = 30.0
 """An engine that goes away within this many seconds of a stop stopped the container itself.
 
 `docker stop` and the shutdown of dockerd send the same events, and dockerd answers while it
 shuts down (15 s at most by default); the operator's stop is kept, the engine's own is not.
 """
-STEADY = 60.0
-"""How long a camera must have been ready, in seconds, for the pauses to begin anew."""
 
 
 class Watch:
@@ -91,8 +87,7 @@ class Watch:
         self._ping: asyncio.Task[None] | None = None
         self._stop_heard: float | None = None
         self._outage = False
-        self._restarts = 0
-        self._restart_at: float | None = None
+        self._restarts = Restarts(config.name, config.restart)
 
     async def run(self) -> None:
         """Keep watch until cancelled; owns its tasks."""
@@ -171,13 +166,10 @@ class Watch:
     async def _watch_container(self) -> None:
         self._look_now.clear()
         await self.look()
-        self._plan_restart()
-        pause = self.timeouts.probe
-        if self._restart_at is not None:
-            pause = min(pause, max(0.0, self._restart_at - time.monotonic()))
-        await _pause(self._look_now, pause)
-        if self._restart_at is not None and time.monotonic() >= self._restart_at:
-            await self._restart()
+        self._restarts.plan(self.picture.status)
+        await _pause(self._look_now, min(self.timeouts.probe, self._restarts.wait))
+        if self._restarts.take():
+            await self._start_again()
 
     async def look(self, thorough: bool = False) -> None:
         """Look at the engine and the container, once at a time."""
@@ -257,40 +249,10 @@ class Watch:
             self.picture.volumes = await self.engine.volumes(names)
             self.picture.volumes_at = time.monotonic()
 
-    # the restart of what died
-
-    def _plan_restart(self) -> None:
-        """Set the time of the next start of a container that died unasked; none if not due."""
-        facts = self.picture.facts
-        found = facts.container
-        if found is not None and found.running and not facts.starting:
-            status = self.picture.status
-            steady = time.time() - status.since.timestamp() > STEADY
-            self._restarts = 0 if steady else self._restarts
-        if not self._restart_is_due():
-            self._restart_at = None
-        elif self._restart_at is None:
-            first, longest = BACKOFF
-            pause = min(longest, first * 2**self._restarts) * random.uniform(0.8, 1.2)  # noqa: S311
-            self._restarts = min(self._restarts + 1, 10)
-            self._restart_at = time.monotonic() + pause
-            self.log.info("%s: the container is started again in %.1f s", self.name, pause)
-
-    def _restart_is_due(self) -> bool:
-        facts = self.picture.facts
-        found = facts.container
-        if found is None or found.state not in ("exited", "dead") or not facts.engine_ok:
-            return False
-        if not facts.ours or facts.stopped or facts.operation or not facts.enabled:
-            return False
-        policy = self.config.restart
-        return policy == "always" or (policy == "on-failure" and found.exit_code != 0)
-
-    async def _restart(self) -> None:
+    async def _start_again(self) -> None:
         """Start the dead container; its camera is reached by the camera loop."""
-        self._restart_at = None
         found = self.picture.facts.container
-        if found is None or not self._restart_is_due():
+        if found is None or not self._restarts.is_due(self.picture.facts):
             return
         self.picture.update(operation="restart")
         try:

@@ -1,0 +1,100 @@
+"""The actor's port: bounded lines in, whole turns of lines out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from clu.protocol import TCPStreamServer
+
+from .protocol import MAX_LINE
+
+USER_BUFFER = 16 << 20
+"""How many bytes may wait for one user who does not read (16 MiB) before it is dropped."""
+
+log = logging.getLogger(__name__)
+
+
+class LineServer(TCPStreamServer):  # type: ignore[misc]
+    """sdss-clu's TCP server with bounded lines: an over-long one is handed on as None."""
+
+    async def start(self) -> asyncio.Server:
+        """Listen."""
+        self._server = await asyncio.start_server(
+            self.connection_made, self.host, self.port, limit=MAX_LINE
+        )
+        return self._server
+
+    async def connection_made(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """One user, from coming to leaving."""
+        transport = writer.transport
+        self.transports[transport] = writer
+        self.connection_callback(transport)
+        try:
+            while True:
+                line = await read_line(reader)
+                if line == b"":
+                    break
+                self.data_received_callback(transport, line)
+        except (ConnectionError, TimeoutError):
+            pass
+        finally:
+            self.transports.pop(transport, None)
+            writer.close()
+            self.connection_callback(transport)
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                await writer.wait_closed()
+
+
+async def read_line(reader: asyncio.StreamReader) -> bytes | None:
+    """One line with its end; b"" at the end of the stream; None for one over the limit."""
+    too_long = False
+    while True:
+        try:
+            line = await reader.readuntil()
+        except asyncio.LimitOverrunError as over:
+            await reader.readexactly(max(1, over.consumed))
+            too_long = True
+        except asyncio.IncompleteReadError:
+            return b""
+        else:
+            return None if too_long else line
+
+
+class Outbox:
+    """What goes out to the users: all lines of one turn of the loop in one write each.
+
+    A line alone costs a system call. A user who does not read is dropped before the memory
+    is full.
+    """
+
+    def __init__(self) -> None:
+        self._queued: dict[Any, list[bytes]] = {}
+
+    def send(self, transport: Any, line: bytes) -> None:
+        """Queue a line for the user of a transport."""
+        if not self._queued:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._queued.setdefault(transport, []).append(line)
+
+    def flush(self) -> None:
+        """Write all that is queued."""
+        queued, self._queued = self._queued, {}
+        for transport, lines in queued.items():
+            self._push(transport, b"".join(lines))
+
+    def _push(self, transport: Any, content: bytes) -> None:
+        if transport.is_closing():
+            return
+        waiting = transport.get_write_buffer_size()
+        if waiting > USER_BUFFER:
+            log.warning(
+                "user %s does not read; dropped with %d bytes unsent", transport.user_id, waiting
+            )
+            transport.abort()
+            return
+        transport.write(content)
