@@ -41,3 +41,11 @@ def test_every_page_can_be_reached_from_the_first() -> None:
             if not re.match(r"[a-z]+:|#", target)
         ]
     assert set(PAGES) <= seen
+
+
+def test_every_file_of_the_program_is_explained() -> None:
+    text = (ROOT / "docs/explanation/architecture.md").read_text("utf-8")
+    package = ROOT / "python/fliswarm"
+    names = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
+    names |= {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    assert {name for name in names if f"`{name}`" not in text} == set()
