@@ -60,10 +60,10 @@ def _reconnects(bed: Testbed, old: list[str], passes: int, found: Found) -> None
 def _by_program(bed: Testbed, old: list[str] | None, times: int = 2) -> list[float]:
     """Seconds of `reconnect`: each replaces containers that run."""
     (port,) = free_ports(1)
-    with launched(_configuration(bed, port, old), "127.0.0.1", port, old) as program:
-        with program.user() as user:
-            user.ask("reconnect")
-            return [_reconnect(program) for _ in range(times)]
+    file = _configuration(bed, port, old)
+    with launched(file, "127.0.0.1", port, old) as program, program.user() as user:
+        user.ask("reconnect")
+        return [_reconnect(program) for _ in range(times)]
 
 
 def _reconnect(program: Running) -> float:
@@ -79,7 +79,9 @@ def _configuration(bed: Testbed, port: int, old: list[str] | None, **actor: Any)
     table = {"host": "127.0.0.1", "port": port, **actor}
     if old is None:
         return bed.config("ours.yaml", actor=table, state_dir=str(bed.root / "state"))
-    file = bed.config("old.yaml", actor={**table, "additional_properties": True, "log_dir": REMOVED})
+    file = bed.config(
+        "old.yaml", actor={**table, "additional_properties": True, "log_dir": REMOVED}
+    )
     return _nested(file)
 
 

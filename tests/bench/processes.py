@@ -47,6 +47,7 @@ class _Module:
     """One of our own modules as a process with lines of JSON."""
 
     def __init__(self, name: str, *words: str) -> None:
+        self.name = name
         command = [sys.executable, "-m", f"tests.bench.{name}", *words]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
@@ -60,7 +61,7 @@ class _Module:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise BenchError(f"{self.process.args} has ended")
+            raise BenchError(f"{self.name} has ended")
         return json.loads(line)
 
     def __enter__(self) -> Any:
@@ -192,9 +193,7 @@ def running(fleet: Fleet, old: list[str] | None = None) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def launched(
-    file: Path, host: str, port: int, old: list[str] | None = None
-) -> Iterator[Running]:
+def launched(file: Path, host: str, port: int, old: list[str] | None = None) -> Iterator[Running]:
     """One of the programs with a configuration file, whose folder is its home."""
     words = ["actor", "start", "--debug"] if old else ["start", "--debug"]
     command = [*(old or [OURS]), "-c", str(file), *words]
