@@ -20,12 +20,12 @@ import click
 from clu.base import MessageCode
 from clu.command import Command
 from clu.legacy import LegacyActor
-from clu.legacy.actor import tron_reconnect
 from clu.tools import CommandStatus
 
 from . import __version__, keywords
 from .commands import parser
 from .commands.common import node_state
+from .commands.general import tron_reconnect
 from .config import SwarmConfig
 from .hub import Hub
 from .picture import NodeStatus
@@ -86,7 +86,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         self._supervision: asyncio.Task[None] | None = None
         if actor.tron_host:
             self.tron = Hub(actor.name, actor.tron_host, actor.tron_port, sdss_log)
-            self.parser.add_command(tron_reconnect)
+            self.parser.add_command(tron_reconnect, "tron-reconnect")
 
     # start and stop
 
@@ -256,7 +256,8 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
             self._emit(0, 0, code, body, None)
 
     def _emit(self, user_id: int, command_id: int, code: str, body: str, transport: Any) -> None:
-        line = f"{user_id} {command_id} {code}{' ' if body else ''}{body}\n".encode()
+        # The space stands there without keywords too: the hub's parser wants it.
+        line = f"{user_id} {command_id} {code} {body}\n".encode()
         if user_id and transport is not None:
             if self.transports.get(user_id) is transport:
                 self._outbox.send(transport, line)
@@ -272,7 +273,6 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         good = new.state in (State.READY, State.DISABLED, State.STARTING, State.UNKNOWN)
         layer = f" ({new.layer})" if new.layer else ""
         level = logging.INFO if good else logging.WARNING
-        log.log(level, "%s: %s -> %s%s %s", new.name, old.state, new.state, layer, new.cause)
         code = "i" if good else "w"
         if new.container_id != old.container_id:
             self.write(code, {"container": [new.name, new.container_id]}, write_to_log=False)
@@ -281,6 +281,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
             words = f"{new.layer}: {new.cause}"
             self.write("w", {"error": [new.name, words]}, write_to_log=False)
         if (new.state, new.layer, new.cause) != (old.state, old.layer, old.cause):
+            log.log(level, "%s: %s -> %s%s %s", new.name, old.state, new.state, layer, new.cause)
             self.write(code, node_state(new), write_to_log=False)
 
 
@@ -293,12 +294,10 @@ _LEVELS = {"f": logging.WARNING, "e": logging.WARNING, "w": logging.INFO}
 
 
 def _ask_help(words: list[str]) -> list[str]:
-    """``reconnect --help`` and ``help reconnect`` as sdss-clu's help command takes them.
+    """``reconnect --help`` as ``help reconnect``.
 
     What follows a talk's camera command is the camera's own: ``talk expose --help``.
     """
-    if words and words[0] == "help":
-        return ["help", " ".join(words[1:])]
-    if "--help" in words and (words[0] != "talk" or words[1] == "--help"):
-        return ["help", " ".join(words[: words.index("--help")])]
+    if "--help" in words and (words[0] != "talk" or words[1:2] == ["--help"]):
+        return ["help", *words[: words.index("--help")]]
     return words

@@ -22,7 +22,7 @@ from .errors import (
     CameraUnreachable,
     os_reason,
 )
-from .protocol import Reply, encode_command
+from .protocol import Code, Reply, encode_command
 
 MAX_ID = 2**31 - 1
 
@@ -61,6 +61,8 @@ class Camera:
         self.log = logging.LoggerAdapter(logging.getLogger(__name__), {"node": node})
         self._connection: Connection | None = None
         self._ids = itertools.count(1)
+        self._connecting = asyncio.Lock()
+        self._closed = 0
 
     @property
     def connected(self) -> bool:
@@ -69,8 +71,9 @@ class Camera:
 
     @property
     def pending(self) -> int:
-        """How many commands have not ended."""
-        return len(self._connection.pending) if self._connection else 0
+        """How many commands the camera has not ended, those given up among them."""
+        connection = self._connection
+        return len(connection.pending) + len(connection.left) if connection else 0
 
     async def connect(self) -> None:
         """Open the connection; nothing happens when it stands already.
@@ -78,8 +81,12 @@ class Camera:
         Raises:
             CameraUnreachable: refused, no such host, or not open within `connect_timeout`.
         """
-        if self._connection is not None:
-            return
+        async with self._connecting:
+            if self._connection is None:
+                await self._connect()
+
+    async def _connect(self) -> None:
+        closed = self._closed
         loop = asyncio.get_running_loop()
         place = f"connect to {self.host}:{self.port}"
         connection = Connection(self.node, self.silence, self._ids, self.on_broadcast, self._ended)
@@ -90,9 +97,13 @@ class Camera:
             raise CameraUnreachable(
                 self.node, "no answer", tried=place, seconds=self.connect_timeout
             ) from None
+        except UnicodeError as error:
+            raise CameraUnreachable(self.node, "this is no host name", tried=place) from error
         except OSError as error:
             raise CameraUnreachable(self.node, os_reason(error), tried=place) from error
-        if connection.closed is not None:  # closed again before we came back here
+        if self._closed != closed:  # closed by us meanwhile
+            connection.end(CameraClosed(self.node, "closed while it was being opened"))
+        if connection.closed is not None:  # over before we came back here
             raise connection.closed
         self._connection = connection
 
@@ -130,7 +141,7 @@ class Camera:
                 self.node, "not finished within the limit", tried=command, seconds=limit
             ) from None
         finally:
-            connection.pending.pop(command_id, None)
+            connection.leave(command_id)
 
     async def ping(self, limit: float | None = None) -> None:
         """Ask the actor whether it is there.
@@ -139,11 +150,12 @@ class Camera:
             CameraError: as `ask`; also when the answer is a failure.
         """
         reply = await self.ask("ping", limit=limit)
-        if reply.code != ":":
+        if reply.code is not Code.DONE:
             raise CameraBroken(self.node, f"the actor failed a ping: {reply.data}")
 
     def close(self, reason: str) -> None:
         """Close the connection; pending commands fail with `CameraClosed` and the reason."""
+        self._closed += 1
         if self._connection is not None:
             self._connection.end(CameraClosed(self.node, reason))
 

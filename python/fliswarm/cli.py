@@ -195,7 +195,7 @@ def config_show(settings: dict[str, Any]) -> None:
     loaded = _load(settings)
     shown = {
         "file": loaded.file,
-        "actor": loaded.actor.model_dump(),
+        "actor": loaded.actor.model_dump(by_alias=True),
         "timeouts": loaded.timeouts.model_dump(),
         "state_dir": str(loaded.state_dir),
         "log_dir": str(loaded.log_dir),

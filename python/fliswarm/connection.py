@@ -50,11 +50,13 @@ class Connection(asyncio.Protocol):
         self.on_end = on_end
         self.log = logging.getLogger(__name__)
         self.pending: dict[int, Pending] = {}
+        self.left: set[int] = set()
         self.closed: CameraError | None = None
         self.heard = 0.0
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
         self._bad_lines = 0
         self._pings: set[int] = set()
 
@@ -65,7 +67,6 @@ class Connection(asyncio.Protocol):
         self.heard = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
-        self.heard = time.monotonic()
         buffer = self._buffer
         searched = len(buffer)
         buffer += data
@@ -119,6 +120,11 @@ class Connection(asyncio.Protocol):
         self._buffer.clear()
         self.on_end(self, error)
 
+    def leave(self, command_id: int) -> None:
+        """Wait for a command no longer; the camera may still be at it."""
+        if self.pending.pop(command_id, None) is not None and self.closed is None:
+            self.left.add(command_id)
+
     # lines
 
     def _line(self, line: bytes) -> None:
@@ -131,17 +137,35 @@ class Connection(asyncio.Protocol):
             return
         item = self.pending.get(reply.command_id)
         if item is None:
-            if reply.command_id in self._pings:
-                if reply.code.is_final:
-                    self._pings.discard(reply.command_id)
-            elif reply.data:
-                self.on_broadcast(reply)
-        elif reply.code.is_final:
+            self._unasked(reply)
+            return
+        # Only an answer is a sign of life: broadcasts come from an actor that hears nobody.
+        self.heard = time.monotonic()
+        if reply.code.is_final:
             del self.pending[reply.command_id]
             if not item.end.done():
                 item.end.set_result(reply)
         elif item.on_reply is not None:
-            item.on_reply(reply)
+            self._tell(item.on_reply, reply)
+
+    def _unasked(self, reply: Reply) -> None:
+        """A line that nobody waits for: of our own ping, of a command given up, or to all."""
+        if reply.command_id in self._pings:
+            self.heard = time.monotonic()
+            if reply.code.is_final:
+                self._pings.discard(reply.command_id)
+            return
+        if reply.command_id in self.left and reply.code.is_final:
+            self.left.discard(reply.command_id)
+        if reply.data:
+            self._tell(self.on_broadcast, reply)
+
+    def _tell(self, listener: OnReply, reply: Reply) -> None:
+        """Hand a reply on; a fault of the listener costs nobody the connection."""
+        try:
+            listener(reply)
+        except Exception:
+            self.log.exception("%s: a reply cannot be handled: %s", self.node, str(reply)[:200])
 
     def _bad(self, line: bytes, bad: BadLine) -> None:
         """Say that a line cannot be read; if it was the end of a command, end that one."""
@@ -150,7 +174,8 @@ class Connection(asyncio.Protocol):
             self.log.warning("%s: a line cannot be read: %s", self.node, bad)
         else:
             self.log.debug("%s: bad line %d: %s", self.node, self._bad_lines, bad)
-        self.on_broadcast(Reply(0, Code.WARNING, {"text": f"cannot read a line: {bad}"}))
+        told = Reply(0, Code.WARNING, {"text": f"cannot read a line: {bad}"})
+        self._tell(self.on_broadcast, told)
         item = self.pending.pop(glean_end(line), None)
         if item is not None and not item.end.done():
             reason = f"its last reply cannot be read: {bad}"
@@ -171,6 +196,7 @@ class Connection(asyncio.Protocol):
         silence = self.silence
         left = silence - (time.monotonic() - self.heard)
         pause = min(silence / 4, max(left, 0.001))
+        self._due = time.monotonic() + pause
         self._timer = asyncio.get_running_loop().call_later(pause, self._watch)
 
     def _watch(self) -> None:
@@ -178,6 +204,9 @@ class Connection(asyncio.Protocol):
         self._timer = None
         if not self.pending or self._transport is None:
             return
+        if time.monotonic() - self._due > self.silence / 4:
+            # It was us who did not listen: a busy loop, or a computer that slept.
+            self.heard = time.monotonic()
         quiet = time.monotonic() - self.heard
         silence = self.silence
         if quiet >= silence:

@@ -30,8 +30,8 @@ LOG_WIDTH = 160
 def wanted(node: NodeConfig, owner: Owner) -> ContainerSpec:
     """The container that a node shall have, by its configuration. Pure."""
     user = None
-    if node.uid is not None:
-        user = str(node.uid) if node.gid is None else f"{node.uid}:{node.gid}"
+    if node.uid is not None or node.gid is not None:
+        user = str(node.uid or 0) if node.gid is None else f"{node.uid or 0}:{node.gid}"
     spec = ContainerSpec(
         name=node.container,
         image=node.image,
@@ -140,8 +140,7 @@ class Lifecycle:
         leave_camera()
         try:
             if kept is not None:
-                await self.engine.stop(kept.id, self.node.stop_timeout)
-                await self.engine.rename(kept.id, aside)
+                kept = await self._put_aside(kept, aside)
             await self.engine.rename(fresh, self.node.container)
             self._say(tell, "i", f"running {self.node.container} from {self.node.image}.")
             await self.engine.start(fresh)
@@ -189,6 +188,14 @@ class Lifecycle:
         except EngineError:
             return []
 
+    async def _put_aside(self, old: Found, aside: str) -> Found | None:
+        """Stop the old container and keep it; None where it removed itself (0.7's do)."""
+        await self.engine.stop(old.id, self.node.stop_timeout)
+        if await self.engine.inspect(old.id) is None:
+            return None
+        await self.engine.rename(old.id, aside)
+        return old
+
     # the steps of replace
 
     async def _take_stock(self, force: bool) -> Found | None:
@@ -196,27 +203,29 @@ class Lifecycle:
         name = self.node.container
         half_made = await self.engine.find(f"{name}.new")
         if half_made is not None:
-            self._must_be_ours(half_made)
+            self._must_be_ours(half_made, force)
             await self.engine.remove(half_made.id)
         old = await self.engine.find(name)
         aside = await self.engine.find(f"{name}.old")
         if aside is not None:
-            self._must_be_ours(aside)
-            if old is None:
+            self._must_be_ours(aside, force)
+            if old is None and aside.is_ours(self.owner):
                 await self.engine.rename(aside.id, name)
                 old = await self.engine.inspect(aside.id)
             else:
                 await self.engine.remove(aside.id)
-        if old is not None and not force:
-            self._must_be_ours(old)
+        if old is not None:
+            self._must_be_ours(old, force)
         return old
 
-    def _must_be_ours(self, found: Found) -> None:
-        if not found.is_ours(self.owner):
+    def _must_be_ours(self, found: Found, force: bool = False) -> None:
+        if not force and not found.is_ours(self.owner):
             raise ContainerError(self.node.name, say_foreign(found))
 
     async def _pull(self, tell: Tell) -> None:
         image = self.node.image
+        if not self.engine.has_images:
+            return
         self._say(tell, "d", f"pulling {image}.")
         try:
             await self.engine.pull(image, self.timeouts.pull)

@@ -37,9 +37,13 @@ def run(folder: Path, seconds: float, keep: bool) -> bool:
         done = asyncio.run(_show(loaded.actor.port, seconds, folder, console, keep))
     except daemon.StartError as error:
         console.print(f"[red]{error}[/red]")
+    except BrokenPipeError:
+        done = False  # nobody reads any more: end all the same
     finally:
         if not (keep and done):
-            console.print(daemon.stop(pid_file))
+            words = daemon.stop(pid_file)
+            with contextlib.suppress(BrokenPipeError):
+                console.print(words)
     if keep and done:
         console.print(
             f"It stays up. Talk to it:\n  fliswarm -c {file} send talk expose 5\n"
@@ -61,10 +65,18 @@ async def _show(port: int, seconds: float, folder: Path, console: Console, keep:
             done = await _images(folder, console) and done
         finally:
             if not (keep and done):
-                console.print("\n[bold cyan]$ fliswarm send stop[/bold cyan]")
-                with contextlib.suppress(Exception):
-                    await display.send(client, "stop", "pretty", console)
+                await _stop(port, console)
     return done
+
+
+async def _stop(port: int, console: Console) -> None:
+    """Stop the cameras, whatever has happened to the terminal."""
+    async with Client("127.0.0.1", port) as client:
+        replies = await client.ask("stop --force")
+    with contextlib.suppress(BrokenPipeError):
+        console.print("\n[bold cyan]$ fliswarm send stop[/bold cyan]")
+        for reply in replies:
+            console.print(display.pretty(reply) or "", soft_wrap=True, highlight=False)
 
 
 async def _images(folder: Path, console: Console) -> bool:

@@ -93,7 +93,11 @@ KEYWORDS: tuple[Keyword, ...] = (
         (("node", str), ("volume", str), ("exists", bool), ("device", str)),
         "A volume of a node and what it stands on, or NA.",
     ),
-    Keyword("status", STATUS, "A camera's status; temperatures in degrees Celsius, times in s."),
+    Keyword(
+        "status",
+        STATUS,
+        "A camera's status; temperatures in degrees Celsius, exposure_time_left in ms.",
+    ),
     Keyword(
         "exposure_state",
         (
@@ -119,6 +123,9 @@ KEYWORDS: tuple[Keyword, ...] = (
         "The files of one talk, all cameras together, just before its end.",
         True,
     ),
+    Keyword("yourUserID", (("user", int),), "The number of a user who has just connected."),
+    Keyword("num_users", (("users", int),), "How many users are connected."),
+    Keyword("UserInfo", (("user", int), ("address", str)), "A connected user."),
     Keyword("version", (("version", str),), "A version; a camera's name first.", True),
     Keyword("help", (("line", str),), "One line of help.", True),
     Keyword(
@@ -138,7 +145,12 @@ KEYWORDS: tuple[Keyword, ...] = (
 )
 
 _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
-_HUB_TYPES = {str: "String", bool: "Bool", int: "Int", float: "Float"}
+_HUB_TYPES = {
+    str: 'String(name="{}")',
+    bool: 'Bool("F", "T", name="{}")',
+    int: 'Int(name="{}")',
+    float: 'Float(name="{}")',
+}
 
 
 def schema() -> dict[str, Any]:
@@ -179,7 +191,7 @@ def actorkeys() -> str:
     """The hub's dictionary of our keywords, as Python text for the package actorkeys."""
     rows = []
     for keyword in KEYWORDS:
-        kinds = ", ".join(f'{_HUB_TYPES[kind]}(name="{name}")' for name, kind in keyword.values)
+        kinds = ", ".join(_HUB_TYPES[kind].format(name) for name, kind in keyword.values)
         many = " * (0,)" if keyword.repeated else ""
         rows.append(f"    Key(\n        {keyword.name!r},\n        {kinds}{many},\n"
                     f"        help={keyword.help!r},\n    ),")  # fmt: skip
@@ -201,14 +213,16 @@ def reference() -> str:
     return "\n".join(rows) + "\n"
 
 
-_BARE = re.compile(r"[^\"'\s=,;\x00-\x1f\x7f]+")
+_BARE = re.compile(r"[!#-&(-+\--:<>-~]+")
+"""Printable ASCII without space, quotes, comma, semicolon and equals sign."""
 
 
 def format_value(value: Any) -> str:
     """One value as the hub's parser reads it: T or F, a number, or a string.
 
     A string stands bare where the parser takes it as one word; otherwise it is quoted, with
-    every line break and control character escaped, so that no camera can forge a line.
+    all but plain ASCII escaped: no camera can forge a line, and the hub, which closes a
+    connection on half a character (sdss-tron 5.0), never sees one.
     """
     if isinstance(value, str):
         return value if _BARE.fullmatch(value) else json.dumps(value)
@@ -216,7 +230,7 @@ def format_value(value: Any) -> str:
         return "T"
     if value is False:
         return "F"
-    return "NA" if value is None else str(value)
+    return str(value)
 
 
 def format_keyword(name: str, value: Any) -> str:
@@ -248,15 +262,21 @@ def relay(node: str, reply: Reply) -> list[str]:
     plain = []
     written = []
     for name, value in reply.data.items():
-        if name == "help" and isinstance(value, list):
-            written += [format_keyword(name, line) for line in (node, *value)]
+        if name == "help":
+            written += [format_keyword(name, line) for line in (node, *flatten(value))]
         elif name == "error":
             words = value.get("error", value) if isinstance(value, dict) else value
             text = words if isinstance(words, str) else " ".join(map(str, flatten(words)))
             plain.append(format_keyword(name, [node, text]))
-        elif _NAME.fullmatch(name):
-            plain.append(format_keyword(name, [node, *flatten(value)]))
+        else:
+            plain.append(format_keyword(_safe_name(name), [node, *flatten(value)]))
     return ["; ".join(plain), *written] if plain else written
 
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
+def _safe_name(name: str) -> str:
+    """A keyword's name as the hub's parser takes it: letters, digits, ``_`` and ``.``."""
+    safe = re.sub(r"[^A-Za-z0-9_.]", "_", name) or "_"
+    if not safe[0].isascii() or not safe[0].isalpha():
+        safe = f"x{safe}"
+    # `raw` is a word of the parser itself.
+    return f"{safe}_" if safe.lower() == "raw" else safe

@@ -76,7 +76,6 @@ class Node:
         self.watch = Watch(
             config, timeouts, self.engine, self.camera, self.life, self.picture, intents
         )
-        self._talking = 0
 
     async def run(self) -> None:
         """Keep watch until cancelled."""
@@ -108,6 +107,7 @@ class Node:
         """Take part: look at the engine and keep the camera connected."""
         if self.enabled:
             return
+        self.picture.forget()
         self.watch.first_look.clear()
         self.watch.first_reach.clear()
         stopped = self.name in self.intents.stopped
@@ -138,6 +138,8 @@ class Node:
         """
         if self.picture.facts.operation:
             raise NodeBusy(self.name, f"{self.picture.facts.operation} is under way")
+        if not self.camera.connected:
+            await self.known()
         found = self.picture.facts.container
         paused = found is not None and found.state == "paused"
         if not self.camera.connected and found is not None and found.running:
@@ -145,11 +147,7 @@ class Node:
                 await self.camera.connect()
         if not self.camera.connected or paused:
             raise self._no_camera()
-        self._talking += 1
-        try:
-            return await self.camera.ask(command, on_reply, limit)
-        finally:
-            self._talking -= 1
+        return await self.camera.ask(command, on_reply, limit)
 
     def _no_camera(self) -> CameraUnreachable:
         """Why there is no camera to talk to: the node's own state, its layer and cause."""
@@ -179,6 +177,15 @@ class Node:
             stopped = await self.life.stop()
             self._want_stopped(True)
             return stopped
+
+    async def restart(self, force: bool = False) -> None:
+        """Stop and start the container.
+
+        Raises:
+            NodeError: as `stop` and `start`.
+        """
+        await self.stop(force)
+        await self.start()
 
     async def start(self) -> None:
         """Start the stopped container and connect to its camera.
@@ -210,11 +217,16 @@ class Node:
                 return
 
     def _refuse_busy(self, force: bool) -> None:
-        if self._talking and not force:
+        if self._busy and not force:
             raise CameraBusy(
                 self.name,
-                f"the camera is at {self._talking} command(s) of ours; --force interrupts",
+                f"the camera is at {self._busy} command(s) of ours; --force interrupts",
             )
+
+    @property
+    def _busy(self) -> int:
+        """The commands of users that the camera has not ended; our pulse is none."""
+        return self.camera.pending - self.watch.pulses
 
     def _leave_camera(self) -> None:
         self.camera.close("the container is being replaced or stopped")

@@ -79,6 +79,10 @@ class Picture:
         """What is known now, with the ages of the facts."""
         return self._make(self._status.since)
 
+    def forget(self) -> None:
+        """Begin anew: how long a container has run is not known any more."""
+        self._running_since = ("", 0.0)
+
     def update(self, **changes: Any) -> None:
         """Take new facts; a change that matters is told."""
         facts = replace(self.facts, **changes)

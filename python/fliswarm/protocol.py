@@ -13,8 +13,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+MAX_COMMAND = 65_000
+"""The longest command, in bytes, that is sent to a camera.
+
+The camera actor (sdss-clu 2.6) reads lines of 64 KiB at most and drops the connection at a
+longer one, with all that is under way on it.
+"""
 MAX_LINE = 1 << 20
-"""The longest line, in bytes, that a camera may send or be sent (1 MiB).
+"""The longest line, in bytes, that a camera or a user may send (1 MiB).
 
 The longest honest line seen is a ``help`` of some kilobytes; a line without end must not
 fill the manager's memory.
@@ -36,7 +42,7 @@ class Code(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the command ends with this reply."""
-        return self in (Code.DONE, Code.FAILED)
+        return self in (Code.DONE, Code.FAILED, Code.CRITICAL)
 
 
 _CODES = {code.value: code for code in Code}
@@ -79,7 +85,8 @@ def parse(line: bytes) -> Reply:
             types than the format allows.
     """
     try:
-        message = json.loads(line)
+        # Decoded here: json itself would guess at UTF-16 and take half characters.
+        message = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError:
         raise BadLine(f"not UTF-8: {_show(line)}") from None
     except (ValueError, RecursionError):
@@ -96,7 +103,7 @@ def parse(line: bytes) -> Reply:
         raise BadLine(f"data is not an object: {_show(line)}")
     code = _CODES.get(_hashable(header.get("message_code", "i")))
     if code is None:
-        raise BadLine(f"unknown message code {header.get('message_code')!r}: {_show(line)}")
+        raise BadLine(f"unknown message code: {_show(line)}")
     sender = header.get("sender")
     return Reply(
         _command_id(header.get("command_id")),
@@ -122,7 +129,7 @@ def _command_id(value: Any) -> int:
 
 
 _ID = re.compile(rb'"command_id"\s*:\s*(\d{1,10})\b')
-_END = re.compile(rb'"message_code"\s*:\s*"[:f]"')
+_END = re.compile(rb'"message_code"\s*:\s*"[:f!]"')
 
 
 def glean_end(line: bytes) -> int:
@@ -142,7 +149,7 @@ def encode_command(command_id: int, command: str) -> bytes:
 
     Raises:
         ValueError: the command has a line break or another control character in it, is
-            empty, or is longer than `MAX_LINE` bytes.
+            empty, or is longer than `MAX_COMMAND` bytes.
     """
     text = command.strip()
     if not text:
@@ -150,15 +157,22 @@ def encode_command(command_id: int, command: str) -> bytes:
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise ValueError("the command has a line break or a control character in it")
     line = f"{command_id} {text}\n".encode()
-    if len(line) > MAX_LINE:
-        raise ValueError(f"the command is longer than {MAX_LINE} bytes")
+    if len(line) > MAX_COMMAND:
+        raise ValueError(f"the command is longer than {MAX_COMMAND} bytes")
     return line
 
 
 def flatten(value: Any) -> list[Any]:
     """A keyword's value as the flat list of its scalars: dicts and lists in their order."""
-    if isinstance(value, dict):
-        return [leaf for part in value.values() for leaf in flatten(part)]
-    if isinstance(value, list | tuple):
-        return [leaf for part in value for leaf in flatten(part)]
-    return [value]
+    leaves: list[Any] = []
+    # A stack of its own: JSON may be nested deeper than Python recurses.
+    stack = [value]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            stack.extend(reversed(part.values()))
+        elif isinstance(part, list | tuple):
+            stack.extend(reversed(part))
+        else:
+            leaves.append(part)
+    return leaves

@@ -19,6 +19,8 @@ from .errors import (
     CameraSilent,
     CameraTimeout,
     CameraUnreachable,
+    EngineTimeout,
+    EngineUnreachable,
     NodeBusy,
     NodeError,
     SelectionError,
@@ -64,6 +66,8 @@ _VERDICTS: tuple[tuple[type[NodeError], Verdict], ...] = (
     (NodeBusy, Verdict.BUSY),
     (CameraBusy, Verdict.BUSY),
     (CameraUnreachable, Verdict.UNREACHABLE),
+    (EngineUnreachable, Verdict.UNREACHABLE),
+    (EngineTimeout, Verdict.UNREACHABLE),
     (CameraLost, Verdict.LOST),
     (CameraClosed, Verdict.LOST),
     (CameraSilent, Verdict.SILENT),
@@ -143,22 +147,29 @@ class Swarm:
         Args:
             names: names, separated by commas; None for all enabled nodes. A disabled node
                 that is named is selected: its outcome says that it is disabled.
-            category: only nodes of exactly this category; None for all.
+            category: the enabled nodes of exactly this category; with names, those as well
+                (as sdss-fliswarm 0.7 takes it).
 
         Raises:
             SelectionError: a name or the category does not exist, or nothing is selected.
         """
-        if names is None:
-            chosen = self.enabled
-        else:
-            chosen = self.named([name.strip() for name in names.split(",") if name.strip()])
+        wanted = [name.strip() for name in (names or "").split(",") if name.strip()]
+        named = self.named(wanted)
         if category is not None:
             known = sorted({n.config.category for n in self.nodes.values()} - {""})
             if category not in known:
                 raise SelectionError(
                     f"no node is of category {category!r}; known: {', '.join(known) or 'none'}"
                 )
-            chosen = [node for node in chosen if node.config.category == category]
+        if names is None and category is None:
+            chosen = self.enabled
+        else:
+            chosen = [
+                node
+                for node in self.nodes.values()
+                if node in named
+                or (category is not None and node.enabled and node.config.category == category)
+            ]
         if not chosen:
             raise SelectionError("no enabled node is selected")
         return chosen

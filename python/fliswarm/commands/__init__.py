@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from clu.parsers.click import command_parser as parser
 
-from . import enabling, lifecycle, reboot, simulate, status, talk
+from . import enabling, general, lifecycle, reboot, simulate, status, talk
 
-__all__ = ["enabling", "lifecycle", "parser", "reboot", "simulate", "status", "talk"]
+__all__ = ["enabling", "general", "lifecycle", "parser", "reboot", "simulate", "status", "talk"]

@@ -17,7 +17,7 @@ names_option = click.option(
     "-n", "--names", metavar="NAMES", help="Comma-separated nodes; all enabled ones by default."
 )
 category_option = click.option(
-    "-c", "--category", metavar="CATEGORY", help="Only the nodes of this category, such as gfa."
+    "-c", "--category", metavar="CATEGORY", help="The enabled nodes of this category, such as gfa."
 )
 
 

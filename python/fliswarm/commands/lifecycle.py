@@ -12,6 +12,8 @@ from ..node import Node
 from ..swarm import fan_out
 from .common import category_option, end, guarded, names_option, write_node, write_verdicts
 
+force_option = click.option("-f", "--force", is_flag=True, help="Interrupt a busy camera.")
+
 
 @parser.command()  # type: ignore[untyped-decorator]
 @names_option
@@ -39,12 +41,13 @@ async def reconnect(command: Command, names: str | None, category: str | None, f
 @parser.command()  # type: ignore[untyped-decorator]
 @names_option
 @category_option
+@force_option
 @guarded
-async def stop(command: Command, names: str | None, category: str | None) -> Any:
+async def stop(command: Command, names: str | None, category: str | None, force: bool) -> Any:
     """Stops the containers of the nodes; they stay stopped until started again."""
 
     async def act(node: Node) -> None:
-        if not await node.stop():
+        if not await node.stop(force):
             command.warning(text=f"{node.name}: no container was running.")
 
     outcomes = await fan_out(command.actor.swarm.select(names, category), act)
@@ -70,13 +73,13 @@ async def start(command: Command, names: str | None, category: str | None) -> An
 @parser.command()  # type: ignore[untyped-decorator]
 @names_option
 @category_option
+@force_option
 @guarded
-async def restart(command: Command, names: str | None, category: str | None) -> Any:
+async def restart(command: Command, names: str | None, category: str | None, force: bool) -> Any:
     """Stops and starts the containers of the nodes, without a pull and without new ones."""
 
     async def act(node: Node) -> None:
-        await node.stop()
-        await node.start()
+        await node.restart(force)
 
     outcomes = await fan_out(command.actor.swarm.select(names, category), act)
     write_verdicts(command, outcomes)

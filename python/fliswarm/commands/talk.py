@@ -11,7 +11,7 @@ from clu.parsers.click import command_parser as parser
 
 from ..errors import NodeError, SelectionError
 from ..node import Node
-from ..protocol import Reply, flatten
+from ..protocol import Reply, encode_command, flatten
 from ..swarm import Outcome, Verdict, fan_out, verdict_of
 from .common import category_option, guarded, names_option, write_verdicts
 
@@ -58,6 +58,10 @@ async def talk(
     if not camera_command:
         raise SelectionError("there is no camera command; for instance: talk status")
     words = shlex.join(camera_command)
+    try:
+        encode_command(0, words)
+    except ValueError as error:
+        raise SelectionError(str(error)) from error
     files: dict[str, list[str]] = {node.name: [] for node in nodes}
 
     async def act(node: Node) -> Reply:

@@ -27,6 +27,9 @@ __all__ = [
 def schema() -> dict[str, Any]:
     """The JSON Schema of a file in the documented layout, for editors."""
     found = File.model_json_schema(by_alias=True)
+    for block in found["properties"].values():
+        if "patternProperties" in block:
+            block["additionalProperties"] = False
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **found,

@@ -55,8 +55,13 @@ def loads(text: str, file: str = "<text>", observatory: str | None = None) -> Sw
     try:
         prefix = _flatten_layout(document, file, observatory)
         model = File.model_validate(document.data)
+    except ConfigError as error:
+        problems += error.problems
+        raise ConfigError(sorted(problems, key=lambda p: p.line)) from None
     except ValidationError as error:
-        problems += [_problem(item, document, file, prefix) for item in error.errors()]
+        found = [_problem(item, document, file, prefix) for item in error.errors()]
+        # Each member of a union complains: one complaint a place is enough.
+        problems += {(problem.line, problem.path): problem for problem in reversed(found)}.values()
         raise ConfigError(sorted(problems, key=lambda p: p.line)) from None
     problems += _check_names(model, document, file, prefix)
     if problems:
@@ -100,10 +105,11 @@ def _is_nested(key: str, value: dict[str, Any]) -> bool:
     if key == "enabled_nodes":
         return True
     entries = [entry for entry in value.values() if entry is not None]
-    return bool(entries) and all(
-        isinstance(entry, dict) and all(isinstance(item, dict) for item in entry.values())
-        for entry in entries
-    )
+    if not all(isinstance(entry, dict) for entry in entries):
+        return False
+    inner = [(key, item) for entry in entries for key, item in entry.items()]
+    blocks = set(_known_keys(Node))
+    return bool(inner) and all(isinstance(i, dict) and k not in blocks for k, i in inner)
 
 
 def _problem(item: Any, document: Document, file: str, prefix: dict[str, str]) -> Problem:

@@ -6,13 +6,23 @@ These classes mirror the file. What the rest of the program sees is `SwarmConfig
 
 from __future__ import annotations
 
+import math
 import re
+import shlex
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+)
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Host = Annotated[str, Field(pattern=r"^[^\s/]+$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -24,13 +34,19 @@ def _to_bytes(value: Any) -> Any:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)b?", value.strip().lower())
     if not match:
         raise ValueError("a size is a number of bytes or a number with k, m, g or t (6g)")
-    return int(float(match[1]) * _UNITS[match[2]])
+    size = float(match[1]) * _UNITS[match[2]]
+    if not math.isfinite(size) or size >= 2**63:
+        raise ValueError("this is more than any computer has")
+    return int(size)
 
 
 def _to_words(value: Any) -> Any:
     """A mapping of plain scalars with its values as text, as the engine wants them."""
     if not isinstance(value, dict):
         return value
+    for key in value:
+        if not isinstance(key, str) or not key or "=" in key or "\0" in key:
+            raise ValueError(f"{key!r} is no name: it must be text without an equals sign")
     return {
         key: str(item).lower() if isinstance(item, bool) else str(item)
         for key, item in value.items()
@@ -38,14 +54,45 @@ def _to_words(value: Any) -> Any:
     }
 
 
-Size = Annotated[int, BeforeValidator(_to_bytes), Field(ge=0)]
-Words = Annotated[dict[str, str], BeforeValidator(_to_words)]
+def _command(value: Any) -> Any:
+    """A command that can be split into words, of which there is at least one."""
+    words = shlex.split(value) if isinstance(value, str) else value
+    if isinstance(words, list) and not (words and str(words[0]).strip()):
+        raise ValueError("a command needs at least one word")
+    return value
+
+
+# The JSON schemas say what may stand in the file, before it is converted.
+Size = Annotated[
+    int,
+    BeforeValidator(_to_bytes),
+    Field(ge=0),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[bkmgtBKMGT]?[bB]?\s*$"},
+            ]
+        }
+    ),
+]
+Words = Annotated[
+    dict[str, str],
+    BeforeValidator(_to_words),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+        }
+    ),
+]
+Command = Annotated[str | list[str], BeforeValidator(_command)]
 
 
 class Block(BaseModel):
     """A block of the file: unknown keys are errors, nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Actor(Block):
@@ -54,7 +101,7 @@ class Actor(Block):
     name: str = Field(
         "fliswarm", pattern=NAME, description="The actor's name, as the hub knows it."
     )
-    host: str = Field(
+    host: Host = Field(
         "127.0.0.1",
         description="The address to listen on. Loopback by default; a hub on another computer "
         "needs an address that it can reach.",
@@ -150,16 +197,16 @@ class Options(Block):
     """What a container is made of; allowed in `defaults`, in a category and in a node."""
 
     image: str | None = Field(None, description="Image and tag.")
-    command: str | list[str] | None = Field(
+    command: Command | None = Field(
         None,
         description="The command instead of the image's own; for `process://` nodes the "
-        "program to run. `{node}`, `{host}`, `{port}` and `{python}` (the manager's own Python) "
-        "are filled in. No shell.",
+        "program to run. `{node}`, `{host}`, `{port}`, `{home}` and `{python}` (the "
+        "manager's own Python) are filled in. No shell.",
     )
     environment: Words = Field(
         default_factory=dict,
         description="Environment variables; those of defaults, category and node are merged. "
-        "`{node}`, `{host}` and `{port}` are filled in.",
+        "The same placeholders as in `command` are filled in.",
     )
     volumes: dict[str, Volume | None] = Field(
         default_factory=dict,
@@ -205,7 +252,7 @@ class Options(Block):
 class Node(Options):
     """One camera: the computer it is plugged into, its engine and its actor's port."""
 
-    host: str = Field(description="The computer's name or address.")
+    host: Host = Field(description="The computer's name or address.")
     port: Port = Field(19995, description="The TCP port of the camera actor.")
     docker_client: str | None = Field(
         None,
@@ -226,9 +273,9 @@ class Node(Options):
     @field_validator("docker_client")
     @classmethod
     def _known_scheme(cls, value: str | None) -> str | None:
-        if value is None or re.match(
-            r"tcp://([^/:]+|\[[0-9a-fA-F:]+\]):\d+$|unix://.+|process://$", value
-        ):
+        tcp = r"tcp://(?:[^/:\s]+|\[[0-9a-fA-F:]+\]):(\d+)$"
+        found = re.match(rf"{tcp}|unix://.+|process://$", value or "")
+        if value is None or (found and int(found[1] or 1) in range(1, 65536)):
             return value
         raise ValueError("an engine's address is tcp://HOST:PORT, unix:///PATH or process://")
 

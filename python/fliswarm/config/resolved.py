@@ -143,7 +143,13 @@ def _merged(layers: list[Options], name: str, node: Node) -> dict[str, Any]:
 
 
 def _fill(word: str, name: str, node: Node) -> str:
-    places = {"node": name, "host": node.host, "port": str(node.port), "python": sys.executable}
+    places = {
+        "node": name,
+        "host": node.host,
+        "port": str(node.port),
+        "python": sys.executable,
+        "home": str(Path.home()),
+    }
     for place, value in places.items():
         word = word.replace(f"{{{place}}}", value)
     return word

@@ -33,40 +33,47 @@ def parse(text: str, file: str) -> Document:
     Raises:
         ConfigError: the text is not YAML, with the line.
     """
-    loader = yaml.SafeLoader(text)
+    document = Document({})
+    loader: yaml.SafeLoader | None = None
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
-        document = Document({} if root is None else loader.construct_document(root))
+        if root is not None:
+            # Before constructing, which writes merged keys (<<) into the nodes.
+            _walk(root, (), document, set())
+            document.data = loader.construct_document(root)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         words = getattr(error, "problem", None) or str(error).splitlines()[0]
         problem = Problem(file, mark.line + 1 if mark else 0, "", f"not valid YAML: {words}")
         raise ConfigError([problem]) from error
     finally:
-        loader.dispose()
-    if root is not None:
-        _walk(root, (), document)
+        if loader is not None:
+            loader.dispose()
     return document
 
 
-def _walk(node: yaml.Node, path: Path, document: Document) -> None:
+def _walk(node: yaml.Node, path: Path, document: Document, seen: set[int]) -> None:
+    """Note the lines of a node and of all below it; an alias counts where its anchor is."""
     document.lines.setdefault(path, node.start_mark.line + 1)
+    if id(node) in seen:
+        return
+    seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _walk(item, (*path, index), document)
+            _walk(item, (*path, index), document, seen)
     elif isinstance(node, yaml.MappingNode):
-        _walk_mapping(node, path, document)
+        _walk_mapping(node, path, document, seen)
 
 
-def _walk_mapping(node: yaml.MappingNode, path: Path, document: Document) -> None:
-    seen: set[str] = set()
+def _walk_mapping(node: yaml.MappingNode, path: Path, document: Document, seen: set[int]) -> None:
+    names: set[str] = set()
     for key, value in node.value:
         name = str(key.value)
         below = (*path, name)
         line = key.start_mark.line + 1
-        # An anchor's block is written elsewhere: constructing has merged it already.
-        if name != "<<" and name in seen and line >= node.start_mark.line + 1:
+        if name in names:
             document.doubles.append((below, line))
-        seen.add(name)
+        names.add(name)
         document.lines.setdefault(below, line)
-        _walk(value, below, document)
+        _walk(value, below, document, seen)

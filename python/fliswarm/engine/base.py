@@ -127,6 +127,8 @@ class Engine(Protocol):
     """
 
     address: str
+    has_images: bool
+    """Whether containers are made from images that can be pulled."""
 
     async def check(self) -> str:
         """The engine's version; the cheapest question it can be asked."""

@@ -65,6 +65,8 @@ class DockerEngine:
         self._client: docker.APIClient | None = None
         self._streams = NodeThreads(node, most=2)
 
+    has_images = True
+
     # the verbs; see engine.base.Engine
 
     async def check(self) -> str:

@@ -61,6 +61,7 @@ class ProcessEngine:
     """
 
     address = "process://"
+    has_images = False
 
     def __init__(self, node: str, folder: Path) -> None:
         self.node = node
@@ -144,8 +145,9 @@ class ProcessEngine:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
-        except OSError as error:
-            reason = f"{error.strerror}: {record.command[0]}"
+        except (OSError, ValueError, IndexError) as error:
+            words = error.strerror if isinstance(error, OSError) else str(error)
+            reason = f"{words}: {' '.join(record.command) or 'no command'}"
             raise EngineRefused(self.node, reason, tried=f"start {record.name}") from error
         self._children[record.id] = child
         record.pid, record.exit_code = child.pid, None
@@ -164,7 +166,7 @@ class ProcessEngine:
             if not self._alive(record):
                 break
             with contextlib.suppress(ProcessLookupError):
-                os.kill(record.pid, number_now)
+                os.killpg(record.pid, number_now)  # it leads its own session and group
             await self._ends(record, seconds)
 
     async def rename(self, container_id: str, name: str) -> None:
@@ -200,13 +202,13 @@ class ProcessEngine:
         self._watchers.add(pass_on)
         try:
             on_open()
-            running: dict[str, bool] = {}
+            seen = {record.id: self._is_over(record) for record in self._records()}
             while True:
                 for record in self._records():
-                    alive = self._alive(record)
-                    if running.get(record.id) and not alive:
+                    over = self._is_over(record)
+                    if over and seen.get(record.id) != over:
                         self._tell("die", record)
-                    running[record.id] = alive
+                    seen[record.id] = over
                 await asyncio.sleep(POLL)
         finally:
             self._watchers.discard(pass_on)
@@ -271,6 +273,10 @@ class ProcessEngine:
             return process.create_time() == record.born and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
+
+    def _is_over(self, record: _Record) -> str:
+        """The start of a process that has ended; empty for one that runs or never did."""
+        return "" if self._alive(record) else record.started_at
 
     async def _ends(self, record: _Record, seconds: float) -> None:
         until = time.monotonic() + seconds
