@@ -19,7 +19,9 @@ from tests.fleet.engine import StubEngine
 
 from .cameras import WildCamera
 
-GARBAGE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n\xff{[garba"
+GARBAGE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n\xff{[garba"
+)
 SHAPES = b'["no", 1, null]'
 
 

@@ -187,7 +187,9 @@ NESTED = b'{"header": {"command_id": ID, "message_code": "i"}, "data": {"a": %s}
 )
 
 
-@pytest.mark.xfail(strict=True, reason="actor.py _emit: encode() raises in the reader of the camera")
+@pytest.mark.xfail(
+    strict=True, reason="actor.py _emit: encode() raises in the reader of the camera"
+)
 async def test_half_a_surrogate_pair_costs_no_connection(it: House, user: User) -> None:
     assert (await raw(it, user, SURROGATE + END))["gfa1"][0] == "ok"
 
