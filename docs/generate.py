@@ -109,6 +109,8 @@ def _type(value: dict[str, Any]) -> str:
         )
         return f"name to {_type(inner)}"
     kinds = {"string": "text", "boolean": "true or false", "integer": "whole number"}
+    if isinstance(value["type"], list):
+        return " or ".join(kinds.get(kind, kind) for kind in value["type"] if kind != "null")
     return kinds.get(value["type"], value["type"]) + _limits(value)
 
 

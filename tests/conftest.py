@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import gc
+import gc
 import inspect
 import os
 import re
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +23,13 @@ import pytest
 from tests.testbed.fixtures import clean_testbed, hub, testbed
 
 __all__ = ["clean_testbed", "hub", "leaves_nothing", "testbed"]
+
+with warnings.catch_warnings():
+    # sdsstools leaves a file open when it is imported (metadata.py, get_package_version).
+    warnings.simplefilter("ignore", ResourceWarning)
+    import clu  # noqa: F401
+
+    gc.collect()
 
 LIMIT = 30.0
 """Seconds for each part (setup, call, teardown) of a test on one computer."""

@@ -19,7 +19,7 @@ KeysDictionary(
     ),
     Key(
         'node',
-        String(name="node"), String(name="host"), String(name="engine"), Bool(name="host_answers"), Bool(name="engine_answers"),
+        String(name="node"), String(name="host"), String(name="engine"), Bool("F", "T", name="host_answers"), Bool("F", "T", name="engine_answers"),
         help="A node, its computer, its engine's address, and whether they answer.",
     ),
     Key(
@@ -29,13 +29,13 @@ KeysDictionary(
     ),
     Key(
         'volume',
-        String(name="node"), String(name="volume"), Bool(name="exists"), String(name="device"),
+        String(name="node"), String(name="volume"), Bool("F", "T", name="exists"), String(name="device"),
         help='A volume of a node and what it stands on, or NA.',
     ),
     Key(
         'status',
         String(name="node"), String(name="camera"), String(name="model"), String(name="serial"), Int(name="fwrev"), Int(name="hwrev"), Int(name="hbin"), Int(name="vbin"), Int(name="visible_area_x0"), Int(name="visible_area_y0"), Int(name="visible_area_x1"), Int(name="visible_area_y1"), Int(name="image_area_x0"), Int(name="image_area_y0"), Int(name="image_area_x1"), Int(name="image_area_y1"), Float(name="temperature_ccd"), Float(name="temperature_base"), Float(name="exposure_time_left"), Float(name="cooler_power"),
-        help="A camera's status; temperatures in degrees Celsius, times in s.",
+        help="A camera's status; temperatures in Celsius, exposure_time_left in ms.",
     ),
     Key(
         'exposure_state',
@@ -51,6 +51,21 @@ KeysDictionary(
         'filename_bundle',
         String(name="path") * (0,),
         help='The files of one talk, all cameras together, just before its end.',
+    ),
+    Key(
+        'yourUserID',
+        Int(name="user"),
+        help='The number of a user who has just connected.',
+    ),
+    Key(
+        'num_users',
+        Int(name="users"),
+        help='How many users are connected.',
+    ),
+    Key(
+        'UserInfo',
+        Int(name="user"), String(name="address"),
+        help='A connected user.',
     ),
     Key(
         'version',

@@ -71,9 +71,13 @@ class Camera:
 
     @property
     def pending(self) -> int:
+        """How many commands are waited for."""
+        return len(self._connection.pending) if self._connection else 0
+
+    @property
+    def unfinished(self) -> int:
         """How many commands the camera has not ended, those given up among them."""
-        connection = self._connection
-        return len(connection.pending) + len(connection.left) if connection else 0
+        return self.pending + (len(self._connection.left) if self._connection else 0)
 
     async def connect(self) -> None:
         """Open the connection; nothing happens when it stands already.

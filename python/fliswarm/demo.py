@@ -75,8 +75,8 @@ async def _stop(port: int, console: Console) -> None:
         replies = await client.ask("stop --force")
     with contextlib.suppress(BrokenPipeError):
         console.print("\n[bold cyan]$ fliswarm send stop[/bold cyan]")
-        for reply in replies:
-            console.print(display.pretty(reply) or "", soft_wrap=True, highlight=False)
+        for text in filter(None, map(display.pretty, replies)):
+            console.print(text, soft_wrap=True, highlight=False)
 
 
 async def _images(folder: Path, console: Console) -> bool:

@@ -96,7 +96,7 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword(
         "status",
         STATUS,
-        "A camera's status; temperatures in degrees Celsius, exposure_time_left in ms.",
+        "A camera's status; temperatures in Celsius, exposure_time_left in ms.",
     ),
     Keyword(
         "exposure_state",
@@ -172,6 +172,10 @@ def _schema(keyword: Keyword) -> dict[str, Any]:
             "description": keyword.help,
             "anyOf": [one, {"type": "array", "items": one}],
         }
+    if len(items) == 1:
+        # Alone it may stand without a list around it.
+        alone = [items[0], {"type": "array", "items": items, "minItems": 1, "maxItems": 1}]
+        return {"description": keyword.help, "anyOf": alone}
     array = {
         "type": "array",
         "items": items,

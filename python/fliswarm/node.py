@@ -226,7 +226,7 @@ class Node:
     @property
     def _busy(self) -> int:
         """The commands of users that the camera has not ended; our pulse is none."""
-        return self.camera.pending - self.watch.pulses
+        return self.camera.unfinished - self.watch.pulses
 
     def _leave_camera(self) -> None:
         self.camera.close("the container is being replaced or stopped")

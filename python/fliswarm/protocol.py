@@ -103,7 +103,8 @@ def parse(line: bytes) -> Reply:
         raise BadLine(f"data is not an object: {_show(line)}")
     code = _CODES.get(_hashable(header.get("message_code", "i")))
     if code is None:
-        raise BadLine(f"unknown message code: {_show(line)}")
+        shown = repr(header.get("message_code"))[:40]
+        raise BadLine(f"unknown message code {shown}: {_show(line)}")
     sender = header.get("sender")
     return Reply(
         _command_id(header.get("command_id")),

@@ -68,13 +68,6 @@ DIFFERENCES = (
         [(r'w error=gfa1,"Command .temperature -25 two words. (.*)', r"w error=gfa1,.* {1}")],
     ),
     Difference(
-        "JSON's null is written NA, as everywhere where a value is not there",
-        [
-            (r"i nothing=gfa1,None", r"i nothing=gfa1,NA"),
-            (r"i some=gfa1,None,1,None", r"i some=gfa1,NA,1,NA"),
-        ],
-    ),
-    Difference(
         "no reader gets out of the old line what the camera said",
         [
             (r"i blank=gfa1,", r'i blank=gfa1,""'),
@@ -91,11 +84,6 @@ DIFFERENCES = (
         "a name that does not exist refuses the command; the old one does the rest of it",
         [(r"i text=gfa1,Pong\.", None)],
         ("talk -n gfa1,nope ping",),
-    ),
-    Difference(
-        "names and category together choose the nodes that fit both; in the old one, either",
-        [(r"i text=gfa2,Pong\.", None)],
-        ("talk -n gfa1 -c gfa ping",),
     ),
     Difference(
         "a file's name that is a plain text counts as well; the old one fails on it",

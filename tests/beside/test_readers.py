@@ -46,7 +46,7 @@ def test_the_value_is_the_camera_s(pairs: dict[str, Pair], odd: str, case: str) 
 
 def _word(value: object) -> str:
     if value is None:
-        return "NA"
+        return "None"
     return {True: "T", False: "F"}[value] if isinstance(value, bool) else str(value)
 
 

@@ -59,7 +59,7 @@ NODE = "nodes:\n  gfa1:\n    host: a\n    "
         (NODE + "docker-client: http://x", 4, "nodes.gfa1.docker-client", "tcp://HOST:PORT"),
         (NODE + "docker-client: tcp://x", 4, "nodes.gfa1.docker-client", "tcp://HOST:PORT"),
         ("timeouts: {silence: 0}", 1, "timeouts.silence", "greater than 0"),
-        ("timeouts: {silence: .nan}", 1, "timeouts.silence", "greater than 0"),
+        ("timeouts: {silence: .nan}", 1, "timeouts.silence", "finite"),
         ("ping_timeout: -1", 1, "ping_timeout", "greater than 0"),
         ("actor: {name: a b}", 1, "actor.name", "found 'a b': "),
         ("actor: {tron_port: x}", 1, "actor.tron_port", "found 'x': "),
@@ -167,44 +167,34 @@ def test_a_file_that_is_not_utf_8_is_said(tmp_path: Path) -> None:
         config.load(file)
 
 
-def bug(reason: str) -> Any:
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("image: a\0b", marks=bug("yaml's reader raises outside of the try")),
-        pytest.param("a: &x\n  b: *x", marks=bug("an alias of itself is walked without end")),
-        pytest.param(NODE + "command: it's", marks=bug("shlex raises a ValueError in resolve")),
-        pytest.param(NODE + f"memory: '{'9' * 400}'", marks=bug("int(inf) is an OverflowError")),
-        pytest.param(NODE + "command: '  '\n    docker-client: 'process://'",
-                     marks=bug("a blank command passes and its start is an IndexError")),
-        pytest.param(NODE + "environment: {A=B: x}",
-                     marks=bug("passes, and the start of a process is a ValueError")),
-        pytest.param("timeouts: {silence: .inf}", marks=bug("a wait without an end passes")),
-        pytest.param("nodes: {gfa1: {host: ''}}", marks=bug("a host without a name passes")),
-        pytest.param("nodes: {gfa1: {host: a, docker-client: 'tcp://a:99999'}}",
-                     marks=bug("a port that does not exist passes")),
-        pytest.param("nodes: {gfa1: {}}", marks=bug("taken for an observatory without nodes")),
+        "image: a\0b",
+        "a: &x\n  b: *x",
+        NODE + "command: it's",
+        NODE + f"memory: '{'9' * 400}'",
+        NODE + "command: '  '\n    docker-client: 'process://'",
+        NODE + "environment: {A=B: x}",
+        "timeouts: {silence: .inf}",
+        "nodes: {gfa1: {host: ''}}",
+        "nodes: {gfa1: {host: a, docker-client: 'tcp://a:99999'}}",
+        "nodes: {gfa1: {}}",
     ],
 )  # fmt: skip
 def test_no_mistake_passes_or_raises_anything_else(text: str) -> None:
     assert problems(text, None)
 
 
-@bug("a node of blocks only is taken for an observatory: nodes.gfa1.volumes.host is missing")
 def test_a_node_without_a_host_is_not_taken_for_an_observatory() -> None:
     (problem,) = problems("nodes: {gfa1: {volumes: {}}}", None)
     assert problem.path == "nodes.gfa1.host"
 
 
-@bug("each member of the union complains")
 def test_a_value_of_a_wrong_type_is_said_once() -> None:
     assert len(problems(NODE + "command: {a: b}")) == 1
 
 
-@bug("only the layout's error is said, the double key is forgotten")
 def test_a_double_key_is_said_beside_a_wrong_observatory() -> None:
     text = "image: a\nimage: b\nnodes: {APO: {a: {host: h}}, LCO: {b: {host: h}}}"
     assert [p.path for p in problems(text, "KPNO")] == ["image", "nodes"]

@@ -98,7 +98,6 @@ def test_the_internal_configuration_loads() -> None:
     assert loaded.nodes["sim1"].command[0] == sys.executable
 
 
-@pytest.mark.xfail(strict=True, reason="a path of the environment is taken with its ~")
 def test_the_internal_configuration_writes_into_a_real_folder() -> None:
     # The daemon works in `/`, so that a plain user's camera cannot make the folder `/~`.
     folder = config.load().nodes["sim1"].environment["SIMCAMERA_DATA"]
@@ -263,7 +262,6 @@ def test_folders_are_absolute_whatever_the_file_says() -> None:
     assert load("state_dir: ~/x").state_dir == Path.home() / "x"
 
 
-@pytest.mark.xfail(strict=True, reason="an anchor's key that the node overrides counts as double")
 def test_a_node_may_override_a_merged_anchor() -> None:
     loaded = load("nodes:\n  a: &a {host: h, port: 1}\n  b:\n    <<: *a\n    port: 2\n")
     assert (loaded.nodes["b"].host, loaded.nodes["b"].port) == ("h", 2)

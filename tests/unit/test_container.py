@@ -88,7 +88,6 @@ def test_a_user_without_a_group(node: NodeConfig) -> None:
     assert wanted(replace(node, uid=None, gid=None), OWNER).user is None
 
 
-@pytest.mark.xfail(strict=True, reason="docker-gid without docker-uid is forgotten in silence")
 def test_a_group_without_a_user_is_not_forgotten(node: NodeConfig) -> None:
     assert wanted(replace(node, uid=None), OWNER).user == "0:100"
 

@@ -62,7 +62,6 @@ def dictionary() -> keys.KeysDictionary:
     return evaluate(keywords.actorkeys(), Bool=labelled)
 
 
-@pytest.mark.xfail(strict=True, reason="Bool needs its labels: Bool('F', 'T', name=...)")
 def test_the_hub_can_read_the_dictionary() -> None:
     assert evaluate(keywords.actorkeys()).name == "fliswarm"
 

@@ -142,7 +142,6 @@ async def test_a_removed_process_is_gone_with_its_files(
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.xfail(strict=True, reason="only the first process is killed, not its group")
 async def test_a_stop_ends_what_the_command_has_started_too(
     engine: ProcessEngine, tmp_path: Path
 ) -> None:
@@ -183,7 +182,6 @@ async def test_a_command_that_cannot_be_run_says_why(
     assert (await look(engine, container_id)).state == "created"
 
 
-@pytest.mark.xfail(strict=True, reason="an IndexError and a ValueError of subprocess.Popen")
 @pytest.mark.parametrize(
     ("command", "environment"), [((), {}), (("a\0b",), {}), (SLEEP, {"A=B": "c"})]
 )
@@ -265,7 +263,6 @@ async def test_only_events_of_the_name_are_told(engine: ProcessEngine) -> None:
     assert (events[0].action, events[-1].action) == ("start", "destroy")
 
 
-@pytest.mark.xfail(strict=True, reason="a death between two looks at a new process is not seen")
 async def test_a_death_right_after_the_start_is_told(engine: ProcessEngine, tmp_path: Path) -> None:
     async with watching(engine, "cam-gfa1") as events:
         found = await run(engine, "true")

@@ -61,7 +61,10 @@ def loads(text: str, file: str = "<text>", observatory: str | None = None) -> Sw
     except ValidationError as error:
         found = [_problem(item, document, file, prefix) for item in error.errors()]
         # Each member of a union complains: one complaint a place is enough.
-        problems += {(problem.line, problem.path): problem for problem in reversed(found)}.values()
+        first: dict[tuple[int, str], Problem] = {}
+        for problem in found:
+            first.setdefault((problem.line, problem.path), problem)
+        problems += first.values()
         raise ConfigError(sorted(problems, key=lambda p: p.line)) from None
     problems += _check_names(model, document, file, prefix)
     if problems:

@@ -168,6 +168,7 @@ class ProcessEngine:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(record.pid, number_now)  # it leads its own session and group
             await self._ends(record, seconds)
+        await _end_group(record.pid)
 
     async def rename(self, container_id: str, name: str) -> None:
         record = self._need(container_id, "rename")
@@ -307,3 +308,12 @@ def _read(path: Path) -> _Record | None:
         return _Record(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+async def _end_group(group: int) -> None:
+    """Kill what a process has started and left behind, and wait until it is gone."""
+    until = time.monotonic() + 1.0
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < until:
+            os.killpg(group, signal.SIGKILL)
+            await asyncio.sleep(0.01)
