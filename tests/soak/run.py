@@ -13,7 +13,7 @@ from statistics import median
 from . import meter, plan, report
 from .fleet import Fleet, wait
 from .strike import Striker
-from .watchers import Exposer, Listener
+from .watchers import DEADLINE, Exposer, Listener
 
 AROUND = 30.0
 """Seconds of a soak that belong to its start and its end."""
@@ -130,9 +130,12 @@ def _all_ok(fleet: Fleet, exposer: Exposer, after: float) -> bool:
 
 async def _nothing_left(fleet: Fleet, result: Result) -> None:
     """Stop everything in order; then no process of ours is there."""
-    replies = await fleet.send("stop")
-    if replies[-1].code != ":":
-        result.problems.append(f"stop: {replies[-1].raw}")
+    until = time.monotonic() + DEADLINE
+    while (replies := await fleet.send("stop"))[-1].code != ":":
+        if time.monotonic() > until:  # the last exposure has long been over
+            result.problems.append(f"stop: {replies[-1].raw}")
+            break
+        await asyncio.sleep(0.5)
     await fleet.stop()
     try:
         await wait(lambda: not fleet.processes(), 5, "no process is left")
