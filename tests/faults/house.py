@@ -144,6 +144,9 @@ async def house(
     finally:
         for engine in engines.values():
             engine.be("well")
+        for camera in cameras.values():
+            for writer in list(camera.writers):
+                writer.transport.abort()  # what is not over ends now
         await made.actor.stop()
         for engine in engines.values():
             await engine.stop()

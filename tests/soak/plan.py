@@ -51,9 +51,13 @@ KINDS = {
 }
 
 KNOWN_BUGS = {
-    "unknown-id": "a command answered under unknown ids never ends (tests/faults/test_bad_cameras)",
+    "silent": "one unanswered ping of the pulse, and the node is FAILED for ever",
+    "unknown-id": "the same",
 }
-"""Kinds left out until the program can bear them; `--with-known-bugs` takes them in."""
+"""Kinds left out until the program can bear them; `--with-known-bugs` takes them in.
+
+Each is a test that fails as expected in tests/faults/test_bad_cameras.py.
+"""
 
 
 @dataclass(frozen=True, slots=True)
