@@ -28,7 +28,9 @@ async def user(it: House) -> AsyncIterator[User]:
         yield user
 
 
-async def raw(it: House, user: User, noise: bytes, limit: float = 8) -> dict[str, tuple[str, float]]:
+async def raw(
+    it: House, user: User, noise: bytes, limit: float = 8
+) -> dict[str, tuple[str, float]]:
     """Have gfa1 say `noise` in the middle of a command; the verdicts."""
     it.cameras["gfa1"].noise = noise
     it.cameras["gfa2"].noise = it.cameras["gfa2"].line(0, "i", {}).replace(b": 0,", b": ID,")
@@ -161,7 +163,9 @@ async def test_replies_to_unknown_ids_do_not_keep_a_command_alive(it: House, use
     assert found["gfa1"][0] == "silent"
 
 
-@pytest.mark.xfail(strict=True, reason="watch.py _loss: a camera that answers no ping of ours is READY for ever")
+@pytest.mark.xfail(
+    strict=True, reason="watch.py _loss: a camera that answers no ping of ours is READY for ever"
+)
 async def test_a_camera_that_answers_under_unknown_ids_is_not_ready(it: House, user: User) -> None:
     it.cameras["gfa1"].lies = True
     await wait(lambda: it.state("gfa1") != "READY", 3 * SILENCE + 3, "gfa1 is not READY")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from .plan import KINDS
+from .plan import KINDS, MANAGER, USER
 from .strike import Struck
 from .watchers import Exposer, Listener
 
@@ -64,6 +64,26 @@ def _ready(states: list[tuple[float, str]], over: float, back: float) -> float:
     """Seconds from the end of the fault to READY; 0 where it never left it."""
     times = [at for at, state in states if state == "READY" and at <= back]
     return max(0.0, max(times) - over) if times else 0.0
+
+
+def unexcused(done: Iterable[Struck], exposer: Exposer) -> list[str]:
+    """Bad verdicts on cameras that nothing was done to: neither to them nor to the manager.
+
+    A fault excuses from its begin until the camera has done an exposure begun after its end.
+    Users who misbehave excuse nothing.
+    """
+    excuses: dict[str, list[tuple[float, float]]] = {}
+    for one in done:
+        target = KINDS[one.fault.kind].target
+        names = exposer.fleet.names if target == MANAGER else [one.fault.camera]
+        for name in names if target != USER else []:
+            back = _first_ok(one.over, exposer, name)
+            excuses.setdefault(name, []).append((one.began, back))
+    return [
+        f"{name} was {verdict} though nothing was done to it"
+        for at, name, verdict, began in exposer.told
+        if verdict != "ok" and not any(a <= at and began <= b for a, b in excuses.get(name, ()))
+    ]
 
 
 def table(found: list[Row]) -> str:

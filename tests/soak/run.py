@@ -68,6 +68,7 @@ async def _run(fleet: Fleet, result: Result) -> None:
         result.text.append(f"the manager at the end:        {await meter.measure(fleet)}")
         await _nothing_left(fleet, result)
     result.problems += exposer.lies + striker.problems
+    result.problems += report.unexcused(striker.done, exposer)
     found = report.rows(striker.done, listener, exposer)
     result.text.append(_exposures(exposer, listener))
     result.text.append(report.table(found))
