@@ -49,4 +49,4 @@ async def swarm(tmp_path: Path) -> AsyncIterator[Swarm]:
 async def folder(tmp_path: Path) -> AsyncIterator[Path]:
     """A folder for simulated cameras, whose processes are ended."""
     yield tmp_path
-    await end_processes(tmp_path)
+    end_processes(tmp_path)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from sdsstools import get_logger
 
 from fliswarm import config
 from fliswarm.actor import SwarmActor
-from fliswarm.engine import Owner, ProcessEngine
+from fliswarm.engine import Owner
 from fliswarm.state import State
 from tests.fleet.fleet import StubFleet
 
@@ -155,26 +157,26 @@ def stub_config(fleet: StubFleet, folder: Path, **more: Any) -> dict[str, Any]:
 # simulated cameras: processes of this computer
 
 
-@contextlib.contextmanager
-def free_ports(count: int) -> Iterator[list[int]]:
-    """Ports that nobody has just now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        yield [int(one.getsockname()[1]) for one in sockets]
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has just now, below those that the system gives to others."""
+    found: list[int] = []
+    for port in random.sample(range(21_000, 29_000), 8_000):
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 def sim_config(folder: Path, names: Sequence[str], **environment: Any) -> dict[str, Any]:
     """Nodes that run simulated cameras; further words go to the cameras' environment."""
-    with free_ports(len(names)) as ports:
-        nodes = {
-            name: {
-                "host": "127.0.0.1", "port": port, "docker-client": "process://",
-                "category": "gfa",
-            }
-            for name, port in zip(names, ports, strict=True)
-        }  # fmt: skip
+    nodes = {
+        name: {
+            "host": "127.0.0.1", "port": port, "docker-client": "process://", "category": "gfa",
+        }
+        for name, port in zip(names, free_ports(len(names)), strict=True)
+    }  # fmt: skip
     return {
         "state_dir": str(folder / "state"),
         "timeouts": {**QUICK, "ready": 15.0},
@@ -189,12 +191,10 @@ def sim_config(folder: Path, names: Sequence[str], **environment: Any) -> dict[s
     }  # fmt: skip
 
 
-async def end_processes(folder: Path) -> None:
+def end_processes(folder: Path) -> None:
     """End all cameras that a manager of this folder has started."""
-    for record, container_id in _records(folder):
-        await ProcessEngine("any", record.parent).remove(container_id)
-
-
-def _records(folder: Path) -> list[tuple[Path, str]]:
-    paths = list(folder.glob("state/processes/*/*.json"))
-    return [(path, json.loads(path.read_text())["id"]) for path in paths]
+    pids = [json.loads(p.read_text())["pid"] for p in folder.glob("state/processes/*/*.json")]
+    ours = [child for child in psutil.Process().children() if child.pid in pids]
+    for process in ours:
+        process.kill()
+    psutil.wait_procs(ours, timeout=5)

@@ -299,20 +299,26 @@ async def test_an_adopted_process_that_dies_is_told(engine: ProcessEngine, tmp_p
     assert events[0].action == "die"
 
 
+GROUP = pytest.mark.xfail(strict=True, reason="the group of any process of that pid is killed")
+
+
+@pytest.mark.parametrize("leads_a_group", [False, pytest.param(True, marks=GROUP)])
 async def test_a_pid_that_belongs_to_somebody_else_by_now_is_not_believed(
-    engine: ProcessEngine, tmp_path: Path
+    leads_a_group: bool, engine: ProcessEngine, tmp_path: Path
 ) -> None:
     found = await run(engine, *SLEEP)
     await engine.stop(found.id, 5)
-    stranger = await asyncio.create_subprocess_exec(*SLEEP)
+    await asyncio.sleep(0.05)  # a process is told from another by its start, in 10 ms
+    stranger = await asyncio.create_subprocess_exec(*SLEEP, start_new_session=leads_a_group)
     record = tmp_path / f"{found.short_id}.json"
     record.write_text(json.dumps({**json.loads(record.read_text()), "pid": stranger.pid}))
     second = ProcessEngine("gfa1", tmp_path)
     assert (await look(second, found.id)).state == "exited"
     await second.stop(found.id, 0)
     await second.remove(found.id)
-    survived = stranger.returncode is None and psutil.Process(stranger.pid).is_running()
-    stranger.kill()
+    survived = psutil.Process(stranger.pid).status() != psutil.STATUS_ZOMBIE
+    with contextlib.suppress(ProcessLookupError):
+        stranger.kill()
     await stranger.wait()
     assert survived
 
