@@ -141,31 +141,63 @@ async def test_a_disk_full_on_pull_is_said_and_the_others_go_on(
         await asyncio.to_thread(testbed.start_engine, "gfa1")
 
 
+STRANGER = """
+import json, socket, sys, threading, time
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+for _ in range(60000):
+    try:
+        server.bind(("", 19995))
+        break
+    except OSError:
+        time.sleep(0.001)
+server.listen()
+def serve(one):
+    for line in one.makefile():
+        if sys.argv[1] == "answers":
+            header = {"command_id": int(line.split()[0]), "message_code": ":"}
+            one.sendall(json.dumps({"header": header, "data": {}}).encode() + b"\\n")
+while True:
+    threading.Thread(target=serve, args=server.accept()[:1], daemon=True).start()
+"""
+"""Takes the camera's port in the moment that nobody has it."""
+
+
+@pytest.mark.parametrize(
+    "manners",
+    [
+        "mute",
+        pytest.param(
+            "answers",
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="node.py _wait_ready: who answers a ping at the port is taken for ours",
+            ),
+        ),
+    ],
+)
 async def test_the_cameras_port_taken_by_a_foreign_container(
-    make_manager: MakeManager, testbed: Testbed
+    make_manager: MakeManager, testbed: Testbed, manners: str
 ) -> None:
-    """Host network: who comes first has the port; reconnect says why and the old one is back."""
+    """Host network: reconnect says why it fails, and the old one is in its place again."""
     manager = make_manager(timeouts=TIMEOUTS)
     assert (await manager.send("reconnect -n gfa1"))[-1].code == ":"
     engine = testbed.client("gfa1")
     before = engine.containers.get("flicamera-gfa1")
-    thread = on_event(
-        testbed, "gfa1", {"type": "container", "event": "die"},
-        lambda: engine.containers.get("stranger").start(),
+    stranger = engine.containers.run(
+        testbed.image, ["python3", "-c", STRANGER, manners], name="stranger",
+        network_mode="host", detach=True,
     )  # fmt: skip
-    engine.containers.create(
-        testbed.image, name="stranger", network_mode="host", privileged=True,
-        environment={"FLISWARM_NODE": "gfa1", "FLISWARM_PORT": "19995", "SIMCAMERA_HOST": ""},
-    )  # fmt: skip
+    began = time.monotonic()
     replies = await manager.send("reconnect -n gfa1")
-    await asyncio.to_thread(thread.join, 10)
-    engine.containers.get("stranger").reload()
-    assert engine.containers.get("stranger").status == "running"
+    assert time.monotonic() - began < LIMIT
     assert replies[-1].code == "f", [r.raw for r in replies]
     words = replies[-1].keywords["error"][1]
-    assert "gfa1: container: the container died" in words
+    assert "gfa1: container:" in words
     assert "19995" in words, "the camera's own words"
     assert engine.containers.get("flicamera-gfa1").id == before.id
-    engine.containers.get("stranger").remove(force=True)
+    stranger.remove(force=True)
     await manager.wait_state("gfa1", "READY", 20)
     assert (await manager.send("talk -n gfa1 ping"))[-1].code == ":"
+    names = [c["Names"] for c in testbed.containers("gfa1")]
+    assert names == [["/flicamera-gfa1"]]
