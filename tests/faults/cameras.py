@@ -46,6 +46,10 @@ class WildCamera(StubCamera):
         super().answer(line, writer)
         if command == "raw":
             writer.write(self.noise.replace(b"ID", word.encode()))
+        elif command.startswith("burst "):
+            count, length = map(int, command.split()[1:])
+            writer.write(self.line(int(word), "i", {"text": "x" * length}) * count)
+            writer.write(self.line(int(word), ":", {}))
         elif command == "hang-up":
             writer.write(self.line(int(word), "i", {"text": "half of it"})[:40])
             writer.close()
@@ -60,8 +64,4 @@ class WildCamera(StubCamera):
         say("i", text="and now half a line")
 
     def do_burst(self, say: Say, args: list[str]) -> None:
-        """So many lines of so many letters."""
-        count, length = map(int, args)
-        for number in range(count):
-            say("i", text=f"{number:08d} " + "x" * length)
-        say(":")
+        say("i", text="so many lines of so many letters")

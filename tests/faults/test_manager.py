@@ -226,9 +226,6 @@ def test_stop_does_not_end_a_stranger_who_has_the_pid_now(
         manager.pid_file.unlink(missing_ok=True)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="process.py _alive: after a step of the clock the birth differs"
-)
 def test_a_step_of_the_clock_does_not_make_a_camera_a_strangers(make: Make) -> None:
     """The kernel gives a start in ticks since boot; psutil adds a boot time that moves."""
     manager = make({"gfa1": free_port()}, SIMCAMERA)
