@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import resource
 import signal
@@ -75,7 +76,10 @@ class _Module:
 class Fleet(_Module):
     """The stub fleet."""
 
-    def __init__(self, count: int, host: str = "127.0.0.1") -> None:
+    def __init__(self, count: int) -> None:
+        # An address of its own: managers of other tests on this machine go on knocking at
+        # the ports that they once knew.
+        host = f"127.{random.randint(80, 250)}.{random.randint(1, 250)}.1"
         super().__init__("fleetside", str(count), host)
         said = self.hear()
         self.host = host
