@@ -30,7 +30,7 @@ from .config import SwarmConfig
 from .hub import Hub
 from .picture import NodeStatus
 from .protocol import MAX_LINE, Reply
-from .server import LineServer, Outbox
+from .server import Line, LineServer, Outbox
 from .state import State
 from .swarm import Swarm
 
@@ -120,6 +120,9 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
             await asyncio.wait(list(self.running), timeout=FINISH)
         for command in list(self.running):
             command.fail(error="the manager is being stopped; what the cameras do goes on")
+            task = getattr(command.context, "task", None)
+            if task is not None:
+                task.cancel()
         if self._supervision is not None:
             self._supervision.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -131,22 +134,23 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
 
     # commands in
 
-    def new_command(self, transport: Any, line: bytes | None) -> None:
+    def new_command(self, transport: Any, line: Line) -> None:
         """Take one line of a user; whatever is wrong with it is answered, never raised."""
         try:
             self._take(transport, line)
         except Exception:
-            log.exception("a line cannot be handled: %r", line and line[:200])
+            log.exception("a line cannot be handled: %r", line.content[:200])
             self.refuse(transport, 0, "the command cannot be handled; the log says why")
 
-    def _take(self, transport: Any, line: bytes | None) -> None:
-        if line is None:
-            self.refuse(transport, 0, f"a command of more than {MAX_LINE} bytes is not taken")
-            return
-        match = _COMMAND.match(line.decode("utf-8", "replace").strip())
+    def _take(self, transport: Any, line: Line) -> None:
+        match = _COMMAND.match(line.content.decode("utf-8", "replace").strip())
         command_id = int(match["id"] or 0) if match else 0
+        if line.too_long:
+            reason = f"a command of more than {MAX_LINE} bytes is not taken"
+            self.refuse(transport, command_id, reason)
+            return
         try:
-            line.decode("utf-8")
+            line.content.decode("utf-8")
         except UnicodeDecodeError:
             self.refuse(transport, command_id, "the command is not UTF-8 text")
             return
@@ -190,7 +194,9 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         return command
 
     def _failed(self, command: Command, error: Exception) -> None:
-        if isinstance(error, click.ClickException):
+        if isinstance(error, click.exceptions.Exit | click.exceptions.Abort):
+            command.fail(error="the command cannot be read; try help")
+        elif isinstance(error, click.ClickException):
             first = error.format_message().splitlines()[0]
             command.fail(error=f"{first[:1].lower()}{first[1:].rstrip('.')}; try help")
         else:

@@ -63,6 +63,8 @@ class Camera:
         self._ids = itertools.count(1)
         self._connecting = asyncio.Lock()
         self._closed = 0
+        self.made = 0
+        """How many connections have been made; names the one that stands."""
 
     @property
     def connected(self) -> bool:
@@ -110,6 +112,7 @@ class Camera:
         if connection.closed is not None:  # over before we came back here
             raise connection.closed
         self._connection = connection
+        self.made += 1
 
     async def ask(
         self, command: str, on_reply: OnReply | None = None, limit: float | None = None

@@ -143,6 +143,8 @@ class Client:
         """
         if self._reader is None or self._writer is None:
             raise ClientError("the client is not connected")
+        if any(ord(character) < 32 for character in command):
+            raise ClientError("the command has a line break or a control character in it")
         command_id = next(self._ids)
         self._writer.write(f"{command_id} {command}\n".encode())
         while True:

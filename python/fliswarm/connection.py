@@ -22,6 +22,8 @@ class Pending:
     command: str
     on_reply: OnReply | None
     end: asyncio.Future[Reply]
+    sent: float = 0.0
+    noticed: bool = False
 
 
 class Connection(asyncio.Protocol):
@@ -99,6 +101,7 @@ class Connection(asyncio.Protocol):
         if not self.pending:
             # Silence counts from the first question, not from the last idle word.
             self.heard = time.monotonic()
+        pending.sent = time.monotonic()
         self.pending[command_id] = pending
         self._transport.write(line)
         if self._timer is None:
@@ -141,6 +144,7 @@ class Connection(asyncio.Protocol):
             return
         # Only an answer is a sign of life: broadcasts come from an actor that hears nobody.
         self.heard = time.monotonic()
+        item.noticed = True
         if reply.code.is_final:
             del self.pending[reply.command_id]
             if not item.end.done():
@@ -218,11 +222,25 @@ class Connection(asyncio.Protocol):
                 )
             )
             return
+        self._give_up_unnoticed()
         if quiet >= silence / 4:
             ping_id = next(self.ids)
             self._pings.add(ping_id)
             self._transport.write(encode_command(ping_id, "ping"))
         self._arm()
+
+    def _give_up_unnoticed(self) -> None:
+        """End the commands that the actor took no notice of: it says ``>`` at once to each."""
+        now = time.monotonic()
+        for command_id, item in list(self.pending.items()):
+            waited = now - item.sent
+            if not item.noticed and waited >= self.silence and not item.end.done():
+                reason = "the camera actor took no notice of the command"
+                error = CameraSilent(
+                    self.node, reason, tried=item.command, seconds=round(waited, 1)
+                )
+                item.end.set_exception(error)
+                self.leave(command_id)
 
 
 def _again(error: CameraError, command: str) -> CameraError:

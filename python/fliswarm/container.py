@@ -174,6 +174,18 @@ class Lifecycle:
         await self.engine.start(found.id)
         return found.id
 
+    async def take_back(self) -> tuple[str, str] | None:
+        """Put an old container back in its place that an interrupted reconnect left aside.
+
+        Returns:
+            Its id and state; None where there is none of ours.
+        """
+        aside = await self.engine.find(f"{self.node.container}.old")
+        if aside is None or not aside.is_ours(self.owner):
+            return None
+        await self.engine.rename(aside.id, self.node.container)
+        return aside.id, aside.state
+
     async def post_mortem(self, container_id: str) -> str:
         """How a container ended, with its last log lines; works while it is still there."""
         found = await self.engine.inspect(container_id)
@@ -275,8 +287,14 @@ class Lifecycle:
         notes = []
         try:
             await self.engine.remove(fresh)
+        except EngineError as second:
+            notes.append(f"the new container cannot be removed: {second.cause}")
+        try:
             if kept is not None:
                 name = self.node.container
+                there = await self.engine.find(name)
+                if there is not None and there.id == fresh:
+                    await self.engine.rename(fresh, f"{name}.new")
                 still = await self.engine.inspect(kept.id)
                 if still is not None and still.name != name:
                     await self.engine.rename(kept.id, name)

@@ -52,7 +52,15 @@ class _Quiet(Daemon):  # type: ignore[misc]
     def running_pid(self) -> int | None:
         """The pid of the manager that runs, by the pid file; None if none does."""
         pid = self._read_pid_file()
-        return int(pid) if pid else None
+        return int(pid) if pid and _is_fliswarm(int(pid)) else None
+
+
+def _is_fliswarm(pid: int) -> bool:
+    """Whether a process is a manager: after a crash its number may be somebody else's."""
+    try:
+        return any("fliswarm" in word for word in psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False
 
 
 def pid_path(config: SwarmConfig, given: str | None) -> Path:

@@ -33,8 +33,13 @@ class Intents:
         kept = self._read()
         if kept.get("configured") != self._configured:
             kept["switched"] = {}
-        self.switched: dict[str, bool] = kept.get("switched") or {}
-        self.stopped: set[str] = set(kept.get("stopped") or ())
+        switched, stopped = kept.get("switched"), kept.get("stopped")
+        self.switched: dict[str, bool] = (
+            {str(name): bool(on) for name, on in switched.items()}
+            if isinstance(switched, dict)
+            else {}
+        )
+        self.stopped: set[str] = set(map(str, stopped)) if isinstance(stopped, list) else set()
         self.manager = str(kept.get("manager") or "") or self._new_manager()
 
     def _new_manager(self) -> str:

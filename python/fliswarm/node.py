@@ -254,6 +254,8 @@ class Node:
                 last = error
                 self.camera.close("no answer yet")
             else:
+                # Something else may answer at the port while our container died of it.
+                await self._must_run(container_id)
                 self.picture.update(camera_ok=True, camera_late=False, camera_error=None)
                 return
             if time.monotonic() - looked > 2 * RETRY:
@@ -281,6 +283,8 @@ class Node:
             yield
         finally:
             self.picture.volumes_at = None
-            await self.watch.look(thorough=True)
-            self.picture.update(operation="", camera_ok=self.camera.connected)
-            self.watch.wake()
+            try:
+                await self.watch.look(thorough=True)
+            finally:
+                self.picture.update(operation="", camera_ok=self.camera.connected)
+                self.watch.wake()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from clu.protocol import TCPStreamServer
@@ -14,11 +15,14 @@ from .protocol import MAX_LINE
 USER_BUFFER = 16 << 20
 """How many bytes may wait for one user who does not read (16 MiB) before it is dropped."""
 
+HEAD = 64
+"""How many bytes of an over-long line are kept: enough for the command's number."""
+
 log = logging.getLogger(__name__)
 
 
 class LineServer(TCPStreamServer):  # type: ignore[misc]
-    """sdss-clu's TCP server with bounded lines: an over-long one is handed on as None."""
+    """sdss-clu's TCP server with bounded lines: of an over-long one the head is handed on."""
 
     async def start(self) -> asyncio.Server:
         """Listen."""
@@ -35,11 +39,10 @@ class LineServer(TCPStreamServer):  # type: ignore[misc]
         self.transports[transport] = writer
         self.connection_callback(transport)
         try:
-            while True:
-                line = await read_line(reader)
-                if line == b"":
-                    break
+            while (line := await read_line(reader)).content:
                 self.data_received_callback(transport, line)
+                # With lines in the buffer a read does not wait: let the others have a turn.
+                await asyncio.sleep(0)
         except (ConnectionError, TimeoutError):
             pass
         finally:
@@ -50,19 +53,30 @@ class LineServer(TCPStreamServer):  # type: ignore[misc]
                 await writer.wait_closed()
 
 
-async def read_line(reader: asyncio.StreamReader) -> bytes | None:
-    """One line with its end; b"" at the end of the stream; None for one over the limit."""
-    too_long = False
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a user with its end; empty at the end of the stream.
+
+    Of one over the limit only the first `HEAD` bytes are kept.
+    """
+
+    content: bytes
+    too_long: bool = False
+
+
+async def read_line(reader: asyncio.StreamReader) -> Line:
+    """Read one line, whatever its length, in bounded memory."""
+    head = b""
     while True:
         try:
             line = await reader.readuntil()
         except asyncio.LimitOverrunError as over:
-            await reader.readexactly(max(1, over.consumed))
-            too_long = True
+            part = await reader.readexactly(max(1, over.consumed))
+            head = head or part[:HEAD]
         except asyncio.IncompleteReadError:
-            return b""
+            return Line(b"")
         else:
-            return None if too_long else line
+            return Line(head, too_long=True) if head else Line(line)
 
 
 class Outbox:

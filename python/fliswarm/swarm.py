@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from .picture import NodeStatus
 from .protocol import Code, Reply
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class Verdict(StrEnum):
@@ -207,6 +210,11 @@ async def _one(node: Node, act: Callable[[Node], Awaitable[Reply | None]]) -> Ou
         reply = await act(node)
     except NodeError as error:
         return Outcome(node, verdict_of(error), error.cause, time.monotonic() - started, error)
+    except Exception as error:
+        # A fault of ours on one node is that node's failure, not everybody's.
+        log.exception("%s: internal error", node.name)
+        reason = f"internal error {type(error).__name__}: {error}; see the log"
+        return Outcome(node, Verdict.FAILED, reason, time.monotonic() - started)
     seconds = time.monotonic() - started
     if reply is not None and reply.code is not Code.DONE:
         return Outcome(node, Verdict.FAILED, _words(reply), seconds)

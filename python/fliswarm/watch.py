@@ -85,6 +85,8 @@ class Watch:
         self._suspect = False
         self._lost: CameraError | None = None
         self._ping: asyncio.Task[None] | None = None
+        self._ping_on = 0
+        self._looked_aside = False
         self._stop_heard: float | None = None
         self._outage = False
         self._restarts = Restarts(config.name, config.restart)
@@ -205,6 +207,9 @@ class Watch:
         # After an event a list may still say "running" (Docker 20.10 writes the list's copy
         # last); an inspection waits for the engine's own lock.
         seen = await self.engine.glance(self.config.container, limit)
+        if seen is None and not self._looked_aside and not self.picture.facts.operation:
+            seen = await self.life.take_back()
+        self._looked_aside = True
         found, end = known, self.picture.facts.end
         if seen is None:
             found, end = None, ""
@@ -220,9 +225,9 @@ class Watch:
         self._engine_up.set()
 
     def _loss(self) -> dict[str, Any]:
-        """What the loss of the camera connection changes, unless it stands again."""
+        """What the loss of the camera connection changes; a pulse on a new one ends it."""
         error, self._lost = self._lost, None
-        if error is None or self.camera.connected:
+        if error is None:
             return {}
         return {"camera_ok": False, "camera_late": False, "camera_error": error}
 
@@ -306,8 +311,13 @@ class Watch:
         One ping is under way at a time: the connection itself gives up on it after
         `timeouts.silence`.
         """
+        if self._ping is not None and self._ping_on != self.camera.made:
+            await self._drop_ping()  # it was the old connection's
         if self._ping is None:
-            self._ping = asyncio.create_task(self.camera.ping(), name=f"{self.name}:ping")
+            self._ping_on = self.camera.made
+            self._ping = asyncio.create_task(
+                self.camera.ping(2 * self.timeouts.silence), name=f"{self.name}:ping"
+            )
         done, _ = await asyncio.wait({self._ping}, timeout=PULSE)
         if not done:
             self.picture.update(camera_late=True)
@@ -315,6 +325,7 @@ class Watch:
             return
         ping, self._ping = self._ping, None
         ping.result()
+        self._lost = None
         self.picture.answered_at = time.monotonic()
         was_late = self.picture.facts.camera_late
         self.picture.update(camera_ok=True, camera_late=False, camera_error=None)

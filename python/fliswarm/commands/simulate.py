@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import glob as globbing
+import math
 import random as dice
 import re
 from pathlib import Path
@@ -35,6 +36,12 @@ async def simulate(
         return command.finish()
     if _running:
         return command.fail(error="a simulation is running; end it with simulate --stop")
+    if not math.isfinite(delay):
+        return command.fail(error=f"{delay} is no delay in seconds")
+    task = asyncio.current_task()
+    if task is not None:
+        _running.add(task)
+        task.add_done_callback(_running.discard)
     if not pattern:
         return command.fail(error="a path pattern is needed, for instance '/data/*/gimg-*.fits'")
     files = await asyncio.to_thread(lambda: sorted(globbing.glob(pattern)))
@@ -42,10 +49,6 @@ async def simulate(
         return command.fail(error=f"no file matches {pattern}")
     if random:
         dice.shuffle(files)
-    task = asyncio.current_task()
-    if task is not None:
-        _running.add(task)
-        task.add_done_callback(_running.discard)
     try:
         await _tell_on(command, files, delay)
     except asyncio.CancelledError:

@@ -66,7 +66,7 @@ async def talk(
 
     async def act(node: Node) -> Reply:
         def pass_on(reply: Reply) -> None:
-            if "filename" in reply.data:
+            if reply.data.get("filename") is not None:
                 files[node.name].append(_path(reply.data["filename"]))
             if reply.data:
                 command.actor.relay(command, node.name, reply)

@@ -64,6 +64,8 @@ class DockerEngine:
         self._lock = threading.Lock()
         self._client: docker.APIClient | None = None
         self._streams = NodeThreads(node, most=2)
+        # The SDK pulls without a time-out: a hung pull must not take the other calls' turns.
+        self._pulls = NodeThreads(node, most=2)
 
     has_images = True
 
@@ -76,11 +78,13 @@ class DockerEngine:
     async def glance(self, name: str, timeout: float | None = None) -> tuple[str, str] | None:
         # The filter is a regular expression: without anchors gfa1 would find gfa10 as well.
         query = {"name": f"^/?{re.escape(name)}$"}
-        rows = await self._call(
-            "list the containers", lambda api: api.containers(all=True, filters=query), timeout
-        )
-        row = next((r for r in rows if f"/{name}" in (r.get("Names") or ())), None)
-        return (row["Id"], row["State"]) if row else None
+
+        def run(api: docker.APIClient) -> tuple[str, str] | None:
+            rows = api.containers(all=True, filters=query)
+            row = next((r for r in rows if f"/{name}" in (r.get("Names") or ())), None)
+            return (str(row["Id"]), str(row["State"])) if row else None
+
+        return await self._call("list the containers", run, timeout)
 
     async def find(self, name: str) -> Found | None:
         seen = await self.glance(name)
@@ -88,14 +92,13 @@ class DockerEngine:
 
     async def inspect(self, container_id: str) -> Found | None:
         try:
-            raw = await self._call(
-                "inspect the container", lambda api: api.inspect_container(container_id)
+            return await self._call(
+                "inspect the container", lambda api: _found(api.inspect_container(container_id))
             )
         except EngineRefused as error:
             if error.status == 404:
                 return None
             raise
-        return _found(raw)
 
     async def logs(self, container_id: str, lines: int) -> list[str]:
         raw = await self._call(
@@ -120,7 +123,7 @@ class DockerEngine:
                 if "error" in line:
                     raise APIError(str(line["error"]))
 
-        await self._call(f"pull {image}", run, timeout)
+        await self._call(f"pull {image}", run, timeout, self._pulls)
 
     async def volumes(self, names: list[str]) -> dict[str, VolumeConfig | None]:
         def run(api: docker.APIClient) -> dict[str, Any]:
@@ -224,6 +227,7 @@ class DockerEngine:
         tried: str,
         function: Callable[[docker.APIClient], T],
         timeout: float | None = None,
+        threads: NodeThreads | None = None,
     ) -> T:
         """One call, in a thread of the node's, with every failure as an `EngineError`."""
         limit = timeout or self.timeout
@@ -233,7 +237,9 @@ class DockerEngine:
 
         try:
             # The socket gives up first, so that its thread ends as well.
-            return await self._threads.call(run, limit + (0 if limit < self.timeout else 1))
+            return await (threads or self._threads).call(
+                run, limit + (0 if limit < self.timeout else 1)
+            )
         except Exception as error:
             raise self._translate(error, tried, limit) from error
 
@@ -259,6 +265,10 @@ class DockerEngine:
     def _translate(self, error: Exception, tried: str, limit: float) -> EngineError:
         if isinstance(error, EngineError):
             return error
+        if isinstance(error, KeyError | TypeError | ValueError | AttributeError):
+            # ValueError: also what requests raises where an answer is no JSON.
+            reason = f"the answer is not the Engine API's ({type(error).__name__}: {error})"
+            return EngineRefused(self.node, reason, tried=tried)
         if isinstance(error, TimeoutError | requests.exceptions.ReadTimeout):
             return EngineTimeout(self.node, "no answer", tried=tried, seconds=limit)
         if isinstance(error, requests.exceptions.ConnectTimeout):
