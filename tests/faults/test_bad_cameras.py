@@ -163,9 +163,6 @@ async def test_replies_to_unknown_ids_do_not_keep_a_command_alive(it: House, use
     assert found["gfa1"][0] == "silent"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="watch.py _loss: a camera that answers no ping of ours is READY for ever"
-)
 async def test_a_camera_that_answers_under_unknown_ids_is_not_ready(it: House, user: User) -> None:
     it.cameras["gfa1"].lies = True
     await wait(lambda: it.state("gfa1") != "READY", 3 * SILENCE + 3, "gfa1 is not READY")
@@ -202,7 +199,6 @@ async def test_half_a_surrogate_pair_in_a_failure_leaves_the_others_verdicts(
     assert (await raw(it, user, words_))["gfa1"][0] == "failed"
 
 
-@pytest.mark.xfail(strict=True, reason="talk.py _path: None becomes the path None")
 async def test_a_filename_that_is_none_is_not_in_the_bundle(it: House, user: User) -> None:
     noise = b'{"header": {"command_id": ID, "message_code": "i"}, "data": {"filename": null}}\n'
     it.cameras["gfa1"].noise = noise + END
@@ -224,9 +220,6 @@ async def test_two_who_connect_at_once_make_one_connection(it: House, user: User
     await user.nothing_of("text", "gfa1", "once", during=0.3)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="watch.py _feel_pulse: one ping is waited for without end, others go well"
-)
 async def test_one_lost_answer_to_a_ping_does_not_keep_a_camera_from_ready(
     it: House, user: User
 ) -> None:
@@ -245,9 +238,6 @@ async def test_one_lost_answer_to_a_ping_does_not_keep_a_camera_from_ready(
     assert command
 
 
-@pytest.mark.xfail(
-    strict=True, reason="connection.py: a command whose '>' never came while pings are answered"
-)
 async def test_a_command_that_the_camera_lost_ends(it: House, user: User) -> None:
     """An actor says '>' at once: a later ping answered before it means that it is lost."""
     camera = it.cameras["gfa1"]
@@ -258,9 +248,6 @@ async def test_a_command_that_the_camera_lost_ends(it: House, user: User) -> Non
     assert verdicts(await user.end_of(command, 2 * SILENCE + 2))["gfa1"][0] in ("silent", "failed")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="watch.py _feel_pulse: the ping of the old connection is taken for the new"
-)
 async def test_a_reconnect_of_a_hung_camera_is_followed_by_no_false_alarm(
     it: House, user: User
 ) -> None:

@@ -87,10 +87,6 @@ async def test_an_engine_that_answers_json_of_another_shape(it: House, user: Use
     await degraded_and_back(it, user, "")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="node.py _operation: look() raises in its finally, the operation is never over",
-)
 async def test_json_of_another_shape_during_reconnect_leaves_a_usable_node(
     it: House, user: User
 ) -> None:
@@ -101,9 +97,6 @@ async def test_json_of_another_shape_during_reconnect_leaves_a_usable_node(
     assert verdicts(await user.ask("reconnect -n gfa1"))["gfa1"][0] == "ok"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="swarm.py _one: only NodeError becomes an outcome; gather gives up the rest"
-)
 async def test_a_fault_of_ours_on_one_node_leaves_the_others_verdicts(
     it: House, user: User
 ) -> None:
@@ -167,9 +160,6 @@ async def test_an_event_stream_that_never_begins_delays_the_word_of_a_death_by_a
     await user.until("nodeState", "gfa1", "READY", limit=5)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="docker.py pull: a thread in a hung pull keeps its turn for ever, 4 are all"
-)
 async def test_pulls_that_hang_do_not_use_up_the_nodes_threads(it: House, user: User) -> None:
     it.engines["gfa1"].be("hang", "/images/create")
     for _ in range(4):
@@ -204,9 +194,6 @@ async def test_an_engine_that_fails_at_one_step_of_reconnect(
     assert len(it.engines["gfa1"].containers) == 1, "no container too many"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="container.py _back: when the new one cannot be removed, the old stays down"
-)
 async def test_a_new_container_that_cannot_be_removed_does_not_keep_the_old_one_down(
     it: House, user: User
 ) -> None:

@@ -166,9 +166,6 @@ def test_a_killed_manager_says_that_what_ran_is_unknown(make: Make) -> None:
         assert "expose 5" in log.read()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only a reconnect looks for a container left aside by an interrupted one"
-)
 def test_a_container_left_aside_by_a_killed_manager_comes_back_unasked(make: Make) -> None:
     manager = make({"gfa1": free_port()}, SIMCAMERA)
     manager.start()
@@ -211,7 +208,6 @@ def test_a_pid_file_of_a_killed_manager_whose_pid_is_anothers_now_does_not_stop_
             manager.pid_file.unlink()
 
 
-@pytest.mark.xfail(strict=True, reason="daemon.py stop: it ends whatever process has that pid")
 def test_stop_does_not_end_a_stranger_who_has_the_pid_now(
     make: Make, stranger: subprocess.Popen[bytes]
 ) -> None:

@@ -53,10 +53,6 @@ async def test_users_who_are_gone_before_they_are_greeted_harm_nobody(it: House)
     await wait(lambda: len(it.actor.transports) <= 1, 2, "they are forgotten")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="server.py connection_made: readuntil() never yields while lines are in the buffer",
-)
 async def test_a_burst_of_lines_does_not_stop_the_others(it: House, user: User) -> None:
     async with it.user() as bad:
         bad.writer.write(b"1 nosuchcommand\n" * BURST)
