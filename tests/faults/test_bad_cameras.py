@@ -126,15 +126,11 @@ async def test_a_camera_that_says_nothing_is_silent_in_time(it: House, user: Use
     assert verdicts(await user.ask("talk status"))["gfa1"][0] == "ok"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="watch.py _loss: a loss is forgotten when the silent camera lets us connect again",
-)
 async def test_a_camera_that_says_nothing_is_not_ready(it: House, user: User) -> None:
     it.cameras["gfa1"].mute = True
     await user.until("nodeState", "gfa1", "FAILED", "actor", limit=2 * SILENCE + 2)
     it.cameras["gfa1"].mute = False
-    await user.until("nodeState", "gfa1", "READY", limit=3)
+    await user.until("nodeState", "gfa1", "READY", limit=2 * SILENCE + 3)
 
 
 async def test_a_command_that_never_ends_has_a_hard_limit(it: House, user: User) -> None:

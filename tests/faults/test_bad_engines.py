@@ -78,13 +78,10 @@ async def test_an_engine_that(it: House, user: User, mode: str, said: str) -> No
     await degraded_and_back(it, user, said, "failed" if mode == "500" else "unreachable")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="docker.py glance: the answer's shape is looked at outside of _call"
-)
 async def test_an_engine_that_answers_json_of_another_shape(it: House, user: User) -> None:
     it.engines["gfa1"].be("shape")
     it.engines["gfa1"].end_events()
-    await degraded_and_back(it, user, "")
+    await degraded_and_back(it, user, "", "failed")
 
 
 async def test_json_of_another_shape_during_reconnect_leaves_a_usable_node(
