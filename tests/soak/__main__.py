@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--cameras", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--with-known-bugs", action="store_true", help=f"also: {', '.join(plan.KNOWN_BUGS)}"
+        "--with-known-bugs", action="store_true", help="also the kinds in plan.KNOWN_BUGS"
     )
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="flis-soak-"))

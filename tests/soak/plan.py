@@ -50,13 +50,10 @@ KINDS = {
     "burst of bad input": Kind(weight=1, target=USER),
 }
 
-KNOWN_BUGS = {
-    "silent": "one unanswered ping of the pulse, and the node is FAILED for ever",
-    "unknown-id": "the same",
-}
+KNOWN_BUGS: dict[str, str] = {}
 """Kinds left out until the program can bear them; `--with-known-bugs` takes them in.
 
-Each is a test that fails as expected in tests/faults/test_bad_cameras.py.
+Each with its reason, and a test that fails as expected in tests/faults.
 """
 
 
