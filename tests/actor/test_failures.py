@@ -121,7 +121,6 @@ async def test_a_stuck_camera_is_silent_not_lost_whoever_found_it(cameras: Camer
     assert lines[-1].startswith("f ")
 
 
-@pytest.mark.xfail(strict=True, reason="the end of a pulse of the old connection is believed")
 async def test_a_stuck_camera_can_be_reconnected_at_once_and_stays_ready(
     cameras: Cameras,
 ) -> None:

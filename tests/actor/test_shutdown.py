@@ -29,7 +29,6 @@ async def test_a_short_command_is_let_finish(folder: Path) -> None:
         assert await user.line() == ""
 
 
-@pytest.mark.xfail(strict=True, reason="its task goes on, and speaks after its end")
 async def test_a_long_command_is_failed_at_the_limit(folder: Path) -> None:
     config = sim_config(folder, ["gfa1"])
     async with managing(config) as actor, using(actor) as user:
@@ -76,7 +75,6 @@ async def test_a_manager_that_was_just_started_can_be_stopped_at_once(tmp_path: 
                     await asyncio.sleep(0)
 
 
-@pytest.mark.xfail(strict=True, reason="the task of a command that is failed goes on")
 async def test_a_simulation_ends_with_the_manager(swarm: Swarm) -> None:
     swarm.user.send("simulate --delay 0.05 /etc/hosts")
     await swarm.user.hears("filename=gfa1")

@@ -83,7 +83,6 @@ async def test_there_is_one_simulation_at_a_time(swarm: Swarm, files: str) -> No
         await swarm.user.answer(number, limit=3)
 
 
-@pytest.mark.xfail(strict=True, reason="both are looked for before either counts as running")
 async def test_of_two_simulations_at_once_one_is_refused(swarm: Swarm, files: str) -> None:
     numbers = [swarm.user.send(f"simulate '{files}'") for _ in range(2)]
     with contextlib.suppress(TimeoutError):
