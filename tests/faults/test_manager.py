@@ -194,7 +194,6 @@ def stranger() -> Iterator[subprocess.Popen[bytes]]:
         reaper.join()
 
 
-@pytest.mark.xfail(strict=True, reason="daemon.py running_pid: any process of that pid is taken")
 def test_a_pid_file_of_a_killed_manager_whose_pid_is_anothers_now_does_not_stop_the_start(
     make: Make, stranger: subprocess.Popen[bytes]
 ) -> None:
