@@ -141,6 +141,8 @@ class Camera:
         end: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         connection.send(command_id, line, Pending(command, on_reply, end))
         try:
+            if limit is None:
+                return await end
             async with asyncio.timeout(limit):
                 return await end
         except TimeoutError:

@@ -52,7 +52,11 @@ class _Quiet(Daemon):  # type: ignore[misc]
     def running_pid(self) -> int | None:
         """The pid of the manager that runs, by the pid file; None if none does."""
         pid = self._read_pid_file()
-        return int(pid) if pid and _is_fliswarm(int(pid)) else None
+        return int(pid) if pid else None
+
+    def _read_pid_file(self) -> int | None:
+        pid = super()._read_pid_file()
+        return pid if pid and _is_fliswarm(int(pid)) else None
 
 
 def _is_fliswarm(pid: int) -> bool:

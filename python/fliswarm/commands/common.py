@@ -61,7 +61,12 @@ def write_verdicts(command: Command, outcomes: list[Outcome]) -> None:
             round(outcome.seconds, 3),
             outcome.reason,
         ]
-        command.write("i" if outcome.ok else "w", {"verdict": values})
+        command.actor.write(
+            "i" if outcome.ok else "w",
+            {"verdict": values},
+            command=command,
+            write_to_log=not outcome.ok,
+        )
 
 
 def end(command: Command, outcomes: list[Outcome], did: str) -> None:
