@@ -240,7 +240,7 @@ class Connection(asyncio.Protocol):
                     self.node, reason, tried=item.command, seconds=round(waited, 1)
                 )
                 item.end.set_exception(error)
-                self.leave(command_id)
+                del self.pending[command_id]
 
 
 def _again(error: CameraError, command: str) -> CameraError:

@@ -268,10 +268,6 @@ async def test_a_hung_command_does_not_keep_a_camera_from_being_stopped(
         assert verdicts(await other.ask("stop -n gfa1 --force"))["gfa1"][0] == "ok"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="connection.py leave: what the camera never had keeps the node busy for ever",
-)
 async def test_a_command_that_the_camera_lost_does_not_leave_the_node_busy(
     it: House, user: User
 ) -> None:
