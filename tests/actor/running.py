@@ -181,6 +181,7 @@ def sim_config(folder: Path, names: Sequence[str], **environment: Any) -> dict[s
         "state_dir": str(folder / "state"),
         "timeouts": {**QUICK, "ready": 15.0},
         "defaults": {
+            "stop_timeout": 1,
             "command": ["{python}", "-m", "fliswarm.simcamera"],
             "environment": {
                 "SIMCAMERA_DATA": str(folder / "data"), "SIMCAMERA_SIZE": 32,

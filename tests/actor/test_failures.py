@@ -15,7 +15,7 @@ import pytest
 from fliswarm.actor import SwarmActor
 from fliswarm.state import State
 
-from .running import DEADLINE, QUICK, User, managing, ready, sim_config, until, using
+from .running import QUICK, User, managing, ready, sim_config, until, using
 
 SILENCE = float(QUICK["silence"])
 
@@ -167,22 +167,30 @@ async def test_when_no_camera_can_be_reached_the_command_fails(cameras: Cameras)
     assert lines[-1] == 'f error=fliswarm,"0 of 2 cameras did it, 1 needed (unreachable)"'
 
 
-@pytest.mark.parametrize(
-    ("fault", "end"),
-    [("late=0.5", ":"), ("garbage", ":"), ("cut=1", "f"), ("long-line", "f"),
-     ("refuse-expose", "f"), ("flood=20000", ":")],
-)  # fmt: skip
-async def test_each_fault_ends_the_command_and_spares_the_other_camera(
-    fault: str, end: str, cameras: Cameras
-) -> None:
-    await cameras.fault("gfa1", fault)
-    number = cameras.user.send("talk --need all expose 0.1")
-    lines = await cameras.user.answer(number, DEADLINE)
-    assert lines[-1][0] == end
-    assert verdict(lines, "gfa2")[1] == "ok"
-    if fault.startswith("flood"):
-        count = sum(line.startswith('i text=gfa1,"line ') for line in lines)
-        assert count == 20000
+async def test_each_fault_ends_the_command_and_spares_the_other_camera(cameras: Cameras) -> None:
+    ends = {"late=0.5": ":", "garbage": ":", "cut=1": "f", "long-line": "f",
+            "refuse-expose": "f", "flood=20000": ":"}  # fmt: skip
+    for fault, end in ends.items():
+        await cameras.fault("gfa1", fault)
+        lines = await cameras.user.ask("talk --need all expose 0.1")
+        assert lines[-1][0] == end, fault
+        assert verdict(lines, "gfa2")[1] == "ok"
+        if fault == "flood=20000":
+            assert sum(line.startswith('i text=gfa1,"line ') for line in lines) == 20000
+        await until(lambda: cameras.actor.swarm.nodes["gfa1"].camera.connected)
+        await cameras.fault("gfa1", "--clear")
+        await ready(cameras.actor)
+        await asyncio.sleep(0.3)  # an exposure that was cut off goes on
+
+
+@pytest.mark.xfail(strict=True, reason="the cause shows the line, which is another each time")
+async def test_a_camera_that_stays_bad_in_one_way_is_told_of_once(cameras: Cameras) -> None:
+    await cameras.fault("gfa1", "garbage")
+    await cameras.user.hears("nodeState=gfa1,FAILED")
+    await asyncio.sleep(3)
+    await cameras.user.greeted()
+    told = [line for line in cameras.user.unasked if "nodeState=gfa1,FAILED" in line]
+    assert len(told) == 1
 
 
 async def test_a_long_exposure_outlasts_the_silence_and_a_busy_manager(cameras: Cameras) -> None:
@@ -201,3 +209,10 @@ async def test_half_a_character_of_a_camera_costs_nothing(cameras: Cameras) -> N
     lines = await cameras.user.ask(r"talk -n gfa1 fault \ud800")
     assert verdict(lines, "gfa1")[1] == "failed"
     assert (await cameras.user.ask("talk -n gfa1 status"))[-1] == ":"
+
+
+async def test_help_of_a_cameras_command_is_the_cameras(cameras: Cameras) -> None:
+    lines = await cameras.user.ask("talk -n gfa1 expose --help")
+    assert lines[1] in ("i help=gfa1", "d help=gfa1")
+    assert any("EXPTIME" in line for line in lines)
+    assert lines[-1] == ":"

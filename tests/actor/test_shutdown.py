@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 
 from fliswarm import actor as actor_module
 
-from .conftest import Swarm
 from .running import managing, ready, sim_config, stub_config, stub_fleet, until, using
 from .test_failures import Cameras
 
@@ -33,6 +33,7 @@ async def test_a_long_command_is_failed_at_the_limit(folder: Path) -> None:
     config = sim_config(folder, ["gfa1"])
     async with managing(config) as actor, using(actor) as user:
         await user.ask("reconnect")
+        user.send("simulate --delay 0.05 /etc/hosts")
         number = user.send("talk expose 20")
         await Cameras(actor, user).begun("gfa1")
         started = time.monotonic()
@@ -41,7 +42,9 @@ async def test_a_long_command_is_failed_at_the_limit(folder: Path) -> None:
         await stopping
         assert time.monotonic() - started < actor_module.FINISH + 2
         assert lines[-1].startswith('f error=fliswarm,"the manager is being stopped')
-        assert await user.line() == ""
+        rest = await user.reader.read()
+        assert not re.search(rb"^\d+ %d " % number, rest, re.MULTILINE)  # nothing after its end
+        assert not [task for task in asyncio.all_tasks() if "simulate" in str(task)]
 
 
 async def test_new_commands_are_refused_meanwhile(folder: Path) -> None:
@@ -73,16 +76,3 @@ async def test_a_manager_that_was_just_started_can_be_stopped_at_once(tmp_path: 
             async with managing(stub_config(fleet, tmp_path)):
                 for _ in range(turns):
                     await asyncio.sleep(0)
-
-
-async def test_a_simulation_ends_with_the_manager(swarm: Swarm) -> None:
-    swarm.user.send("simulate --delay 0.05 /etc/hosts")
-    await swarm.user.hears("filename=gfa1")
-    before = {task for task in asyncio.all_tasks() if "simulate" in str(task)}
-    await swarm.actor.stop()
-    await asyncio.sleep(0.2)
-    left = {task for task in before if not task.done()}
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
-    assert not left

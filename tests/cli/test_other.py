@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import psutil
-import pytest
 import yaml
-from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema import Draft202012Validator
 
 from fliswarm import __version__, config, keywords
 
@@ -48,14 +47,11 @@ def test_the_schemas(cli: Cli) -> None:
     found = json.loads(cli.good("config", "schema", config=False))
     assert found == config.schema()
     Draft202012Validator(found).validate(cli.content)
-    found = json.loads(cli.good("keywords", config=False))
-    Draft7Validator.check_schema(found)
     assert cli.good("keywords", "--actorkeys", config=False) == keywords.actorkeys()
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_completion_script(shell: str, cli: Cli) -> None:
-    assert "_FLISWARM_COMPLETE" in cli.good("completion", shell, config=False)
+def test_a_completion_script(cli: Cli) -> None:
+    assert "_FLISWARM_COMPLETE" in cli.good("completion", "bash", config=False)
 
 
 def processes(folder: Path) -> list[str]:

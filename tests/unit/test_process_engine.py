@@ -1,25 +1,24 @@
-"""The engine of local processes: what it starts it finds again, and it ends what it started."""
+"""The engine of local processes: it ends what it started, and nothing else."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import shlex
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from fliswarm.engine import ContainerSpec, Event, Found, ProcessEngine
+from fliswarm.engine import ContainerSpec, Found, ProcessEngine
 from fliswarm.errors import EngineRefused
+from tests.unit.processes import SLEEP, ended, ids, look, pid_of, run, until
 
-SLEEP = ("sleep", "1000")
 POLITE = """
 import time
 try:
@@ -41,45 +40,6 @@ async def engine(tmp_path: Path) -> AsyncIterator[ProcessEngine]:
     yield engine
     for container_id in ids(tmp_path):
         await ProcessEngine("gfa1", tmp_path).remove(container_id)
-
-
-def ids(folder: Path) -> list[str]:
-    return [json.loads(path.read_text())["id"] for path in folder.glob("*.json")]
-
-
-async def run(engine: ProcessEngine, *command: str, name: str = "cam-gfa1") -> Found:
-    container_id = await engine.create(ContainerSpec(name, "image", command))
-    await engine.start(container_id)
-    return await look(engine, container_id)
-
-
-async def look(engine: ProcessEngine, container_id: str) -> Found:
-    found = await engine.inspect(container_id)
-    assert found is not None
-    return found
-
-
-async def until(condition: Callable[[], bool], limit: float = 10.0) -> None:
-    async with asyncio.timeout(limit):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-def pid_of(folder: Path, found: Found) -> int:
-    return int(json.loads((folder / f"{found.short_id}.json").read_text())["pid"])
-
-
-def sleep_until_dead(pid: int) -> None:
-    """Without a turn of the event loop."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-
-
-async def ended(engine: ProcessEngine, found: Found) -> Found:
-    async with asyncio.timeout(10):
-        while (seen := await look(engine, found.id)).running:
-            await asyncio.sleep(0.01)
-    return seen
 
 
 # its life
@@ -223,114 +183,3 @@ async def test_the_environment_is_given(engine: ProcessEngine) -> None:
     await engine.start(container_id)
     await ended(engine, await look(engine, container_id))
     assert await engine.logs(container_id, 5) == ["gfa7"]
-
-
-# its events
-
-
-@contextlib.asynccontextmanager
-async def watching(engine: ProcessEngine, name: str) -> AsyncIterator[list[Event]]:
-    events: list[Event] = []
-    opened = asyncio.Event()
-    task = asyncio.create_task(engine.watch(name, events.append, opened.set))
-    await opened.wait()
-    try:
-        yield events
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def test_a_death_is_told_with_its_exit_code_to_be_read(
-    engine: ProcessEngine, tmp_path: Path
-) -> None:
-    found = await run(engine, *SLEEP)
-    async with watching(engine, "cam-gfa1") as events:
-        await asyncio.sleep(0.15)
-        os.kill(pid_of(tmp_path, found), signal.SIGKILL)
-        await until(lambda: bool(events), 2)
-        assert (events[0].action, events[0].id) == ("die", found.id)
-        seen = await look(engine, found.id)
-        assert (seen.state, seen.exit_code) == ("exited", 137)
-
-
-async def test_only_events_of_the_name_are_told(engine: ProcessEngine) -> None:
-    async with watching(engine, "cam-gfa1") as events:
-        await run(engine, *SLEEP, name="cam-gfa10")
-        found = await run(engine, *SLEEP)
-        await engine.remove(found.id)
-    assert {event.id for event in events} == {found.id}
-    assert (events[0].action, events[-1].action) == ("start", "destroy")
-
-
-async def test_a_death_right_after_the_start_is_told(engine: ProcessEngine, tmp_path: Path) -> None:
-    async with watching(engine, "cam-gfa1") as events:
-        found = await run(engine, "true")
-        sleep_until_dead(pid_of(tmp_path, found))
-        await asyncio.sleep(0.5)
-    assert "die" in [event.action for event in events]
-
-
-# another manager on the same folder, as after a kill -9
-
-
-async def test_a_second_engine_finds_what_runs_and_can_stop_it(
-    engine: ProcessEngine, tmp_path: Path
-) -> None:
-    found = await run(engine, *SLEEP)
-    pid = pid_of(tmp_path, found)
-    second = ProcessEngine("gfa1", tmp_path)
-    seen = await second.find("cam-gfa1")
-    assert seen is not None
-    assert (seen.id, seen.state, seen.started_at) == (found.id, "running", found.started_at)
-    await second.stop(found.id, 5)
-    assert (await look(second, found.id)).state == "exited"
-    assert (await look(second, found.id)).exit_code is None  # nobody was there to hear it
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-
-
-async def test_an_adopted_process_that_dies_is_told(engine: ProcessEngine, tmp_path: Path) -> None:
-    found = await run(engine, *SLEEP)
-    second = ProcessEngine("gfa1", tmp_path)
-    async with watching(second, "cam-gfa1") as events:
-        await asyncio.sleep(0.15)
-        os.kill(pid_of(tmp_path, found), signal.SIGKILL)
-        await until(lambda: bool(events), 2)
-    assert events[0].action == "die"
-
-
-GROUP = pytest.mark.xfail(strict=True, reason="the group of any process of that pid is killed")
-
-
-@pytest.mark.parametrize("leads_a_group", [False, pytest.param(True, marks=GROUP)])
-async def test_a_pid_that_belongs_to_somebody_else_by_now_is_not_believed(
-    leads_a_group: bool, engine: ProcessEngine, tmp_path: Path
-) -> None:
-    found = await run(engine, *SLEEP)
-    await engine.stop(found.id, 5)
-    await asyncio.sleep(0.05)  # a process is told from another by its start, in 10 ms
-    stranger = await asyncio.create_subprocess_exec(*SLEEP, start_new_session=leads_a_group)
-    record = tmp_path / f"{found.short_id}.json"
-    record.write_text(json.dumps({**json.loads(record.read_text()), "pid": stranger.pid}))
-    second = ProcessEngine("gfa1", tmp_path)
-    assert (await look(second, found.id)).state == "exited"
-    await second.stop(found.id, 0)
-    await second.remove(found.id)
-    survived = psutil.Process(stranger.pid).status() != psutil.STATUS_ZOMBIE
-    with contextlib.suppress(ProcessLookupError):
-        stranger.kill()
-    await stranger.wait()
-    assert survived
-
-
-@pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"id": "x"}', '{"what": 1}', "\xff"])
-async def test_a_broken_record_is_passed_over(text: str, tmp_path: Path) -> None:
-    (tmp_path / "0123456789ab.json").write_text(text, "latin-1")
-    assert await ProcessEngine("gfa1", tmp_path).find("cam-gfa1") is None
-
-
-async def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
-    engine = ProcessEngine("gfa1", tmp_path / "none")
-    assert await engine.find("cam-gfa1") is None
-    assert await engine.logs("0" * 64, 3) == []
-    assert await engine.check() == "process"
