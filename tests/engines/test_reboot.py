@@ -92,8 +92,10 @@ class PowerHub(Hub):
 async def power_strip(port: int, testbed: Testbed) -> AsyncIterator[list[str]]:
     """The stub of a power actor: `off gfa1` ends gfa1's engine, `on gfa1` starts it."""
     heard: list[str] = []
+    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         writer.write(b"1 0 i yourUserID=1; num_users=1\n")  # the hub eats the first line
         while line := (await reader.readline()).decode():
             words = line.split()
@@ -107,11 +109,16 @@ async def power_strip(port: int, testbed: Testbed) -> AsyncIterator[list[str]]:
             else:
                 writer.write(f'1 {number} f error="what is {verb}"\n'.encode())
             await writer.drain()
-        writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", port)
-    async with server:
+    try:
         yield heard
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 @pytest.fixture
