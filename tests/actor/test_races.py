@@ -25,7 +25,7 @@ async def test_our_own_pulse_never_makes_a_camera_busy(swarm: Swarm) -> None:
     seen = set()
     end = time.monotonic() + 3
     while time.monotonic() < end and seen <= {0}:
-        seen |= {node.camera.pending - node.watch.pulses for node in nodes}
+        seen |= {node.camera.unfinished - node.watch.pulses for node in nodes}
         await asyncio.sleep(0)
     assert seen == {0}
 
