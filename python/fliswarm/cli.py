@@ -6,7 +6,6 @@ import asyncio
 import json
 import shlex
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from rich.console import Console
 
 from . import __version__, config, daemon, display, keywords
 from .client import Client, ClientError
-from .config import SwarmConfig
+from .config import SwarmConfig, redact
 from .errors import ConfigError, SelectionError
 
 pass_settings = click.pass_obj
@@ -191,27 +190,9 @@ def config_schema() -> None:
 @config_group.command("show")
 @pass_settings
 def config_show(settings: dict[str, Any]) -> None:
-    """Print the configuration in force, merged, node by node."""
-    loaded = _load(settings)
-    shown = {
-        "file": loaded.file,
-        "actor": loaded.actor.model_dump(by_alias=True),
-        "timeouts": loaded.timeouts.model_dump(),
-        "state_dir": str(loaded.state_dir),
-        "log_dir": str(loaded.log_dir),
-        "enabled_nodes": list(loaded.enabled),
-        "nodes": {name: _plain(asdict(node)) for name, node in loaded.nodes.items()},
-    }
+    """Print the configuration in force, merged, node by node, without secrets."""
+    shown = redact.show(_load(settings))
     click.echo(yaml.safe_dump(shown, sort_keys=False, width=100), nl=False)
-
-
-def _plain(value: Any) -> Any:
-    """Models, tuples and paths as what YAML knows."""
-    if hasattr(value, "model_dump"):
-        return value.model_dump()
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 @main.command("keywords")

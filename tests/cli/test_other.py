@@ -43,6 +43,15 @@ def test_the_configuration_in_force(cli: Cli) -> None:
     assert shown["file"] == config.INTERNAL
 
 
+def test_the_configuration_in_force_without_secrets(cli: Cli) -> None:
+    cli.content["defaults"]["environment"]["HUB_PASSWORD"] = "planted-secret"
+    cli.content["defaults"]["command"] += ["--token", "planted-token"]
+    cli.write()
+    said = cli.good("config", "show")
+    assert "planted" not in said
+    assert yaml.safe_load(said)["nodes"]["gfa1"]["environment"]["HUB_PASSWORD"] == "***"
+
+
 def test_the_schemas(cli: Cli) -> None:
     found = json.loads(cli.good("config", "schema", config=False))
     assert found == config.schema()
