@@ -78,8 +78,11 @@ class Camera:
 
     @property
     def unfinished(self) -> int:
-        """How many commands the camera has not ended, those given up among them."""
-        return self.pending + (len(self._connection.left) if self._connection else 0)
+        """How many commands the camera has not ended, those given up among them; no pulses."""
+        if self._connection is None:
+            return 0
+        pending = self._connection.pending.values()
+        return sum(not item.pulse for item in pending) + len(self._connection.left)
 
     async def connect(self) -> None:
         """Open the connection; nothing happens when it stands already.
@@ -115,7 +118,11 @@ class Camera:
         self.made += 1
 
     async def ask(
-        self, command: str, on_reply: OnReply | None = None, limit: float | None = None
+        self,
+        command: str,
+        on_reply: OnReply | None = None,
+        limit: float | None = None,
+        pulse: bool = False,
     ) -> Reply:
         """Send a command and wait for its last reply (``:`` or ``f``).
 
@@ -124,6 +131,7 @@ class Camera:
             on_reply: called with each reply but the last, in order.
             limit: a hard limit in seconds; None lets the camera take as long as it answers
                 pings.
+            pulse: whether it is a ping of ours, which does not count as `unfinished`.
 
         Raises:
             CameraUnreachable: there is no connection.
@@ -139,7 +147,7 @@ class Camera:
             self._ids = itertools.count(1)
         line = encode_command(command_id, command)
         end: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        connection.send(command_id, line, Pending(command, on_reply, end))
+        connection.send(command_id, line, Pending(command, on_reply, end, pulse))
         try:
             if limit is None:
                 return await end
@@ -158,7 +166,7 @@ class Camera:
         Raises:
             CameraError: as `ask`; also when the answer is a failure.
         """
-        reply = await self.ask("ping", limit=limit)
+        reply = await self.ask("ping", limit=limit, pulse=True)
         if reply.code is not Code.DONE:
             raise CameraBroken(self.node, f"the actor failed a ping: {reply.data}")
 

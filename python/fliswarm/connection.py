@@ -17,11 +17,12 @@ OnReply = Callable[[Reply], None]
 
 @dataclass(slots=True)
 class Pending:
-    """A command that has not ended yet."""
+    """A command that has not ended yet; a pulse is a ping of ours, not a user's command."""
 
     command: str
     on_reply: OnReply | None
     end: asyncio.Future[Reply]
+    pulse: bool = False
     sent: float = 0.0
     noticed: bool = False
 
@@ -125,7 +126,8 @@ class Connection(asyncio.Protocol):
 
     def leave(self, command_id: int) -> None:
         """Wait for a command no longer; the camera may still be at it."""
-        if self.pending.pop(command_id, None) is not None and self.closed is None:
+        item = self.pending.pop(command_id, None)
+        if item is not None and not item.pulse and self.closed is None:
             self.left.add(command_id)
 
     # lines

@@ -120,6 +120,7 @@ class Lifecycle:
         force: bool,
         wait_ready: Callable[[str], Awaitable[None]],
         leave_camera: Callable[[], None],
+        port_free: Callable[[], Awaitable[None]],
     ) -> None:
         """Make a new container and put it in the place of the old one.
 
@@ -128,6 +129,8 @@ class Lifecycle:
             force: make volumes anew and take over a foreign container.
             wait_ready: waits until the camera of the started container (by id) answers.
             leave_camera: closes the connection to the old camera, when its turn has come.
+            port_free: raises where somebody else listens at the camera's port, once the old
+                container has ended: he would be taken for the new camera.
 
         Raises:
             NodeError: it failed; the old container is back if it could be kept.
@@ -142,6 +145,7 @@ class Lifecycle:
             if kept is not None:
                 kept = await self._put_aside(kept, aside)
             await self.engine.rename(fresh, self.node.container)
+            await port_free()
             self._say(tell, "i", f"running {self.node.container} from {self.node.image}.")
             await self.engine.start(fresh)
             await wait_ready(fresh)
@@ -161,16 +165,21 @@ class Lifecycle:
         await self.engine.stop(found.id, self.node.stop_timeout)
         return True
 
-    async def start(self) -> str:
+    async def start(self, port_free: Callable[[], Awaitable[None]]) -> str:
         """Start the container that is there; returns its id.
 
+        Args:
+            port_free: as for `replace`.
+
         Raises:
-            ContainerError: there is none, or it is not ours.
+            ContainerError: there is none, it is not ours, or its camera's port is taken.
         """
         found = await self.engine.find(self.node.container)
         if found is None:
             raise ContainerError(self.node.name, "there is no container; reconnect makes one")
         self._must_be_ours(found)
+        if found.state not in ("running", "paused", "restarting"):
+            await port_free()
         await self.engine.start(found.id)
         return found.id
 

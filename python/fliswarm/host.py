@@ -46,16 +46,28 @@ async def _echo(host: str, timeout: float) -> bool:
     return False
 
 
+async def listens(host: str, port: int, timeout: float) -> bool:
+    """Whether somebody takes connections at a port, as far as `timeout` seconds can tell."""
+    with contextlib.suppress(OSError, TimeoutError):
+        await _visit(host, port, timeout)
+        return True
+    return False
+
+
 async def _knock(host: str, port: int, timeout: float) -> bool:
     try:
-        async with asyncio.timeout(timeout):
-            _, writer = await asyncio.open_connection(host, port)
+        await _visit(host, port, timeout)
     except ConnectionRefusedError:
         return True
     except (OSError, TimeoutError):
         return False
-    writer.close()
     return True
+
+
+async def _visit(host: str, port: int, timeout: float) -> None:
+    async with asyncio.timeout(timeout):
+        _, writer = await asyncio.open_connection(host, port)
+    writer.close()
 
 
 async def reboot(node: NodeConfig, timeout: float) -> None:

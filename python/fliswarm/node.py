@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from . import host
 from .camera import Camera
 from .config import NodeConfig, Timeouts
 from .connection import OnReply
@@ -30,6 +31,9 @@ from .intent import Intents
 from .picture import NodeStatus, Picture
 from .protocol import Reply
 from .watch import RETRY, Watch
+
+VISIT = 0.5
+"""How long a connection to a camera's port may take where nobody should wait, in seconds."""
 
 
 class Node:
@@ -99,7 +103,7 @@ class Node:
                 async with asyncio.timeout(limit):
                     await self.watch.first_look.wait()
                     facts = self.picture.facts
-                    if facts.engine_ok and facts.container is not None:
+                    if not facts.engine_ok or facts.container is not None:
                         await self.watch.first_reach.wait()
         return self.status
 
@@ -140,11 +144,14 @@ class Node:
             raise NodeBusy(self.name, f"{self.picture.facts.operation} is under way")
         if not self.camera.connected:
             await self.known()
-        found = self.picture.facts.container
+        facts = self.picture.facts
+        found = facts.container
         paused = found is not None and found.state == "paused"
-        if not self.camera.connected and found is not None and found.running:
-            with contextlib.suppress(CameraError):
-                await self.camera.connect()
+        if not self.camera.connected and facts.engine_ok and found is not None and found.running:
+            # The watch may be between two attempts. A camera that can be reached takes no time.
+            with contextlib.suppress(CameraError, TimeoutError):
+                async with asyncio.timeout(VISIT):
+                    await self.camera.connect()
         if not self.camera.connected or paused:
             raise self._no_camera()
         return await self.camera.ask(command, on_reply, limit)
@@ -166,7 +173,9 @@ class Node:
         """
         self._refuse_busy(force)
         async with self._operation("reconnect"):
-            await self.life.replace(tell, force, self._wait_ready, self._leave_camera)
+            await self.life.replace(
+                tell, force, self._wait_ready, self._leave_camera, self._port_free
+            )
             self._want_stopped(False)
 
     async def stop(self, force: bool = False) -> bool:
@@ -194,7 +203,7 @@ class Node:
             NodeError: there is none, it is not ours, or its camera does not come up.
         """
         async with self._operation("start"):
-            container_id = await self.life.start()
+            container_id = await self.life.start(self._port_free)
             self._want_stopped(False)
             await self._wait_ready(container_id)
 
@@ -217,16 +226,11 @@ class Node:
                 return
 
     def _refuse_busy(self, force: bool) -> None:
-        if self._busy and not force:
+        at = self.camera.unfinished
+        if at and not force:
             raise CameraBusy(
-                self.name,
-                f"the camera is at {self._busy} command(s) of ours; --force interrupts",
+                self.name, f"the camera is at {at} command(s) of ours; --force interrupts"
             )
-
-    @property
-    def _busy(self) -> int:
-        """The commands of users that the camera has not ended; our pulse is none."""
-        return self.camera.unfinished - self.watch.pulses
 
     def _leave_camera(self) -> None:
         self.camera.close("the container is being replaced or stopped")
@@ -234,6 +238,20 @@ class Node:
     def _want_stopped(self, stopped: bool) -> None:
         self.intents.stop(self.name, stopped)
         self.picture.update(stopped=stopped)
+
+    async def _port_free(self) -> None:
+        """See that nobody listens at the camera's port before our container starts.
+
+        Raises:
+            ContainerError: somebody does.
+        """
+        place = f"{self.config.host}:{self.config.port}"
+        if await host.listens(self.config.host, self.config.port, VISIT):
+            raise ContainerError(
+                self.name,
+                f"port {self.config.port} is taken: another program answers at {place}; "
+                "`ss -ltnp` on the node shows which",
+            )
 
     async def _wait_ready(self, container_id: str) -> None:
         """Wait until the camera of a container just started answers a ping.
@@ -283,6 +301,8 @@ class Node:
             yield
         finally:
             self.picture.volumes_at = None
+            if not self.enabled:
+                self.camera.close("the node was disabled")
             try:
                 await self.watch.look(thorough=True)
             finally:

@@ -103,11 +103,6 @@ class Watch:
             await self._drop_ping()
             self.engine.close()
 
-    @property
-    def pulses(self) -> int:
-        """How many of the camera's pending commands are our own pings."""
-        return 0 if self._ping is None or self._ping.done() else 1
-
     def wake(self) -> None:
         """Look and reach now, not at the next turn."""
         self._look_now.set()

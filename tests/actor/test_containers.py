@@ -164,7 +164,6 @@ def make_file(path: Path) -> None:
     path.write_text("")
 
 
-@pytest.mark.xfail(strict=True, reason="whoever answers on the port is taken for the new camera")
 async def test_a_stranger_on_the_port_is_not_taken_for_the_new_camera(folder: Path) -> None:
     config = sim_config(folder, ["gfa1"])
     port = config["nodes"]["gfa1"]["port"]

@@ -40,7 +40,7 @@ class Cameras:
     async def begun(self, *names: str) -> None:
         """Wait until cameras are at a command of ours."""
         nodes = [self.actor.swarm.nodes[name] for name in names]
-        await until(lambda: all(n.camera.pending > n.watch.pulses for n in nodes))
+        await until(lambda: all(n.camera.unfinished for n in nodes))
 
 
 @pytest.fixture

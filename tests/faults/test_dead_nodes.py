@@ -119,9 +119,6 @@ def state(actor: SwarmActor, name: str) -> str:
     return str(actor.swarm.nodes[name].status.state)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="node.py talk: it connects first, for timeouts.connect, where all is known"
-)
 async def test_a_talk_does_not_wait_for_a_node_that_is_known_to_be_away(tmp_path: Path) -> None:
     """Host and camera have gone after they were READY: black holes at their addresses."""
     async with house(tmp_path, "gfa1", "gfa2", timeouts={"connect": 2.0}) as it:

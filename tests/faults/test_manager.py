@@ -23,7 +23,7 @@ import yaml
 from tests.engines.manager import Manager, keyword
 
 from .cameras import WildCamera
-from .house import User, verdicts
+from .house import User, verdicts, wait
 
 LINES, LENGTH = 100_000, 400
 """A burst of 40 MB and more: no socket's buffers hold it."""
@@ -72,6 +72,11 @@ def make(tmp_path: Path) -> Iterator[Make]:
         _end_cameras(tmp_path / "state")
 
 
+def _pids(manager: Manager) -> list[int]:
+    records = manager.pid_file.parent.glob("processes/*/*.json")
+    return [pid for path in records if (pid := json.loads(path.read_text())["pid"])]
+
+
 def _end_cameras(state: Path) -> None:
     for path in state.glob("processes/*/*.json"):
         record = json.loads(path.read_text())
@@ -86,12 +91,18 @@ async def test_100_000_lines_to_a_user_who_does_not_read(make: Make) -> None:
     await camera.start()
     await calm.start()
     manager = make({"gfa1": camera.port, "gfa2": calm.port}, STAND_IN)
+    await camera.stop()
+    await calm.stop()
     await asyncio.to_thread(manager.start)
     slow = await User.come(manager.port)
     slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
     user = await User.come(manager.port)
     try:
-        assert (await user.ask("reconnect", 20))[-1].code == ":"
+        asked = user.say("reconnect")
+        await wait(lambda: len(_pids(manager)) == 2, 10, "both processes run")
+        await camera.start()
+        await calm.start()
+        assert (await user.end_of(asked, 20))[-1].code == ":"
         process = psutil.Process(manager.pid)
         before = process.memory_info().rss
         slow.writer.write(f"1 talk -n gfa1 -- burst {LINES} {LENGTH}\n".encode())

@@ -24,6 +24,10 @@ OURS = Owner("fliswarm", "here-1234", "gfa1")
 THEIRS = Owner("other", "there-5678", "gfa1")
 
 
+async def free() -> None:
+    """Nobody is at the camera's port."""
+
+
 class Place:
     """One node with its engine; `camera` is on a port of its own."""
 
@@ -52,7 +56,7 @@ class Place:
         life = life or self.life()
         await life.replace(
             lambda code, words: self.told.append((code, words)), force,
-            lambda container_id: self.wait(life, container_id), self.leave,
+            lambda container_id: self.wait(life, container_id), self.leave, free,
         )  # fmt: skip
 
     def leave(self) -> None:
@@ -181,7 +185,7 @@ async def test_a_camera_that_never_answers_keeps_kind_and_seconds_of_its_error(
         raise CameraUnreachable("gfa1", "no answer", tried="wait until ready", seconds=30.0)
 
     with pytest.raises(CameraUnreachable) as caught:
-        await place.life().replace(lambda code, words: None, False, never, place.leave)
+        await place.life().replace(lambda code, words: None, False, never, place.leave, free)
     assert caught.value.seconds == 30.0
     assert "wait until ready: no answer; the old container is kept" in caught.value.cause
 
@@ -244,7 +248,7 @@ async def test_foreign_leftovers_are_taken_over_with_force(ending: str, place: P
 
 async def test_a_foreign_container_is_neither_stopped_nor_started(place: Place) -> None:
     foreign = await place.make(NAME, THEIRS, start=True)
-    for verb in (place.life().stop, place.life().start):
+    for verb in (place.life().stop, lambda: place.life().start(free)):
         with pytest.raises(ContainerError, match="not ours"):
             await verb()
     assert (await place.found()).running
@@ -258,11 +262,11 @@ async def test_stop_and_start(place: Place) -> None:
     life = place.life()
     assert await life.stop() is False
     with pytest.raises(ContainerError, match="there is no container; reconnect makes one"):
-        await life.start()
+        await life.start(free)
     made = await place.make(NAME, start=True)
     assert await life.stop() is True
     assert await life.stop() is False
-    assert await life.start() == made
+    assert await life.start(free) == made
     assert (await place.found()).running
 
 

@@ -34,6 +34,10 @@ class Refuser(StubEngine):
         return super()._route(r, parts)
 
 
+async def free() -> None:
+    """Nobody is at the camera's port."""
+
+
 class Place:
     def __init__(self, stub: Refuser) -> None:
         self.stub = stub
@@ -53,7 +57,7 @@ class Place:
         def tell(code: str, words: dict[str, Any]) -> None:
             self.told += [f"{code} {text}" for text in words.values()]
 
-        await self.life.replace(tell, force, wait, lambda: None)
+        await self.life.replace(tell, force, wait, lambda: None, free)
 
     def names(self) -> dict[str, str]:
         return {c["Name"][1:]: c["State"]["Status"] for c in self.stub.containers.values()}
@@ -111,7 +115,7 @@ async def test_an_engine_that_goes_away_in_the_middle_is_said(place: Place) -> N
 
     try:
         with pytest.raises(EngineError, match="putting the old container back failed too"):
-            await place.life.replace(lambda code, words: None, False, gone, lambda: None)
+            await place.life.replace(lambda code, words: None, False, gone, lambda: None, free)
     finally:
         await place.stub.start()
     assert place.names() == {NAME: "running", f"{NAME}.old": "exited"}
