@@ -50,8 +50,8 @@ Each node has its own outcome: one that fails does not disturb the others, and i
 once, with `:` (done) or `f` (failed).
 """
 
-OWN = ("status", "talk", "reconnect", "start", "stop", "restart", "enable", "disable", "reboot",
-       "simulate")  # fmt: skip
+OWN = ("status", "talk", "reconnect", "start", "stop", "restart", "enable", "disable", "drain",
+       "undrain", "reboot", "simulate")  # fmt: skip
 NOT_BELOW = ("fliswarm actor",)
 NOTES = {
     "fliswarm actor": "`fliswarm actor start` is `fliswarm start`, and so on.",
@@ -80,6 +80,11 @@ NOTES = {
     "disable": "Names may be separated by spaces or commas. The camera is disconnected. What is "
     "disabled by command stays so when the manager starts again, until `enabled_nodes` in the "
     "configuration changes.",
+    "drain": "For a camera that somebody works at. The node is watched and started again as "
+    "before, but `talk`, `reconnect`, `stop`, `start`, `restart` and `reboot` of all or of a "
+    "category leave it out and say so. With `-n` they reach it. Names may be separated by spaces "
+    "or commas. It stays drained when the manager starts again. Of a drained node the reason "
+    "becomes another. See [out-of-service.md](../how-to/out-of-service.md).",
     "reboot": "Without `--hard`: runs `reboot_command` on the node over ssh, waits until its "
     "engine is gone, then until it is back. With `--hard`: sends the `poweroff` and `poweron` "
     "commands of the node's `power` block through the hub, then waits until its engine answers.",

@@ -83,6 +83,11 @@ KeysDictionary(
         help='The state of a node, the lowest layer that fails (host, engine, container, actor, camera), the cause, and since when (UTC).',
     ),
     Key(
+        'drained',
+        String(name="node"), String(name="reason"), String(name="by"), String(name="since"),
+        help='A node that commands to all or to its category leave out: why, who said so, and since when (UTC). All three are empty when it is drained no longer.',
+    ),
+    Key(
         'verdict',
         String(name="node"), String(name="verdict"), Float(name="seconds"), String(name="reason"),
         help='How a command ended on a node: ok, failed, silent, lost, unreachable, timeout, busy, disabled.',

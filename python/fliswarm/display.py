@@ -95,6 +95,10 @@ def _append(text: Text, name: str, values: list[str], style: str) -> None:
         text.append(f"{node} ", "bold")
         text.append(verdict, "green" if verdict == "ok" else "bold red")
         text.append(f" after {float(seconds):.1f} s" + (f": {reason}" if reason else ""))
+    elif name == "drained" and len(values) >= 4:
+        node, reason, by, since = values[:4]
+        text.append(f"{node} ", "bold")
+        text.append(f"drained: {reason} (by {by} since {since})" if since else "drained no longer")
     elif name in ("text", "error", "help"):
         label = f"{values[0]}: " if name != "help" and len(values) > 1 else ""
         text.append(label, "bold")

@@ -11,10 +11,21 @@ import logging
 import secrets
 import socket
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Why a node is left out of what goes to all: the reason, who said so, since when (UTC)."""
+
+    reason: str
+    by: str
+    since: str
 
 
 class Intents:
@@ -40,6 +51,7 @@ class Intents:
             else {}
         )
         self.stopped: set[str] = set(map(str, stopped)) if isinstance(stopped, list) else set()
+        self.drained = _drains(kept.get("drained"))
         self.manager = str(kept.get("manager") or "") or self._new_manager()
 
     def _new_manager(self) -> str:
@@ -63,6 +75,18 @@ class Intents:
             (self.stopped.add if stopped else self.stopped.discard)(name)
             self.save()
 
+    def drain(self, name: str, reason: str, by: str) -> None:
+        """Keep that a node is drained; of one that is, the reason becomes another."""
+        self.drained[name] = Drain(reason, by, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        self.save()
+
+    def undrain(self, name: str) -> bool:
+        """Keep that a node is drained no longer; returns whether it was."""
+        was = self.drained.pop(name, None) is not None
+        if was:
+            self.save()
+        return was
+
     def save(self) -> None:
         """Write the file; a full disk is said and does not end the manager."""
         content = {
@@ -70,6 +94,7 @@ class Intents:
             "configured": self._configured,
             "switched": self.switched,
             "stopped": sorted(self.stopped),
+            "drained": {name: asdict(drain) for name, drain in self.drained.items()},
         }
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,3 +113,13 @@ class Intents:
             log.error("cannot read %s, starting without it: %s", self._path, error)
             return {}
         return kept if isinstance(kept, dict) else {}
+
+
+def _drains(kept: Any) -> dict[str, Drain]:
+    """The drained nodes as the file has them; what cannot be read is left."""
+    found = {}
+    for name, row in kept.items() if isinstance(kept, dict) else ():
+        if isinstance(row, dict):
+            words = (str(row.get(key, "")) for key in ("reason", "by", "since"))
+            found[str(name)] = Drain(*words)
+    return found

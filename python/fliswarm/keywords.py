@@ -136,6 +136,13 @@ KEYWORDS: tuple[Keyword, ...] = (
         new=True,
     ),
     Keyword(
+        "drained",
+        (("node", str), ("reason", str), ("by", str), ("since", str)),
+        "A node that commands to all or to its category leave out: why, who said so, and since "
+        "when (UTC). All three are empty when it is drained no longer.",
+        new=True,
+    ),
+    Keyword(
         "verdict",
         (("node", str), ("verdict", str), ("seconds", float), ("reason", str)),
         "How a command ended on a node: ok, failed, silent, lost, unreachable, timeout, busy, "

@@ -26,7 +26,7 @@ from .errors import (
     NodeError,
     SelectionError,
 )
-from .intent import Intents
+from .intent import Drain, Intents
 from .node import Node
 from .picture import NodeStatus
 from .protocol import Code, Reply
@@ -129,6 +129,12 @@ class Swarm:
         self.intents.switch(node.name, enabled)
 
     @property
+    def drained(self) -> dict[str, Drain]:
+        """The drained nodes, in configuration order, each with its reason."""
+        known = self.intents.drained
+        return {name: known[name] for name in self.nodes if name in known}
+
+    @property
     def enabled(self) -> list[Node]:
         """The enabled nodes, in configuration order."""
         return [node for node in self.nodes.values() if node.enabled]
@@ -149,7 +155,8 @@ class Swarm:
 
         Args:
             names: names, separated by commas; None for all enabled nodes. A disabled node
-                that is named is selected: its outcome says that it is disabled.
+                that is named is selected: its outcome says that it is disabled. So is a
+                drained one, which is left out of all and of its category.
             category: the enabled nodes of exactly this category; with names, those as well
                 (as sdss-fliswarm 0.7 takes it).
 
@@ -164,18 +171,41 @@ class Swarm:
                 raise SelectionError(
                     f"no node is of category {category!r}; known: {', '.join(known) or 'none'}"
                 )
-        if names is None and category is None:
-            chosen = self.enabled
-        else:
-            chosen = [
-                node
-                for node in self.nodes.values()
-                if node in named
-                or (category is not None and node.enabled and node.config.category == category)
-            ]
+        several = names is None or category is not None
+        chosen = [
+            node
+            for node in self.nodes.values()
+            if node in named
+            or (
+                several
+                and node.enabled
+                and node.name not in self.intents.drained
+                and category in (None, node.config.category)
+            )
+        ]
         if not chosen:
-            raise SelectionError("no enabled node is selected")
+            drained = self.say_drained(self.left_out(names, category))
+            raise SelectionError(
+                "no enabled node is selected" + (f"; drained: {drained}" if drained else "")
+            )
         return chosen
+
+    def left_out(self, names: str | None = None, category: str | None = None) -> list[str]:
+        """The enabled nodes that `select` leaves out because they are drained."""
+        if names is not None and category is None:
+            return []
+        named = [name.strip() for name in (names or "").split(",")]
+        return [
+            name
+            for name in self.drained
+            if name not in named
+            and self.nodes[name].enabled
+            and category in (None, self.nodes[name].config.category)
+        ]
+
+    def say_drained(self, names: Sequence[str]) -> str:
+        """Drained nodes with their reasons, as one text."""
+        return ", ".join(f"{name} ({self.intents.drained[name].reason})" for name in names)
 
     def _say_unknown(self, unknown: Sequence[str]) -> str:
         parts = []

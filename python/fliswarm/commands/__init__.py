@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from clu.parsers.click import command_parser as parser
 
-from . import enabling, general, lifecycle, reboot, simulate, status, talk
+from . import drain, enabling, general, lifecycle, reboot, simulate, status, talk
 
-__all__ = ["enabling", "general", "lifecycle", "parser", "reboot", "simulate", "status", "talk"]
+__all__ = [
+    "drain",
+    "enabling",
+    "general",
+    "lifecycle",
+    "parser",
+    "reboot",
+    "simulate",
+    "status",
+    "talk",
+]

@@ -10,6 +10,7 @@ import click
 from clu.command import Command
 
 from ..errors import FliswarmError
+from ..intent import Drain
 from ..picture import NodeStatus
 from ..swarm import Outcome
 
@@ -50,6 +51,31 @@ def write_node(command: Command, status: NodeStatus) -> None:
             device = there.device if there is not None else "NA"
             command.debug(volume=[status.name, volume.name, there is not None, device])
     command.write("i" if not status.layer else "w", node_state(status))
+
+
+def who(command: Command) -> str:
+    """Who sent a command: a name of the hub (APO.Jose), or the address of a direct user."""
+    if isinstance(command.commander_id, str):
+        return str(command.commander_id)
+    peer = command.transport.get_extra_info("peername") if command.transport else None
+    return str(peer[0]) if peer else "the manager"
+
+
+def drained(name: str, drain: Drain | None) -> dict[str, Any]:
+    """The keyword `drained` of a node; None for one that is drained no longer."""
+    return {"drained": [name, drain.reason, drain.by, drain.since] if drain else [name, "", "", ""]}
+
+
+def write_drained(command: Command, names: str | None, category: str | None) -> None:
+    """Which drained nodes the command left out, and which took it because they were named."""
+    swarm = command.actor.swarm
+    out = swarm.left_out(names, category)
+    if out:
+        command.warning(text=f"drained, left out: {swarm.say_drained(out)}")
+    named = [name.strip() for name in (names or "").split(",")]
+    reached = [name for name in swarm.drained if name in named]
+    if reached:
+        command.warning(text=f"drained, but named: {swarm.say_drained(reached)}")
 
 
 def write_verdicts(command: Command, outcomes: list[Outcome]) -> None:

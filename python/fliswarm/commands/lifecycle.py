@@ -10,7 +10,15 @@ from clu.parsers.click import command_parser as parser
 
 from ..node import Node
 from ..swarm import fan_out
-from .common import category_option, end, guarded, names_option, write_node, write_verdicts
+from .common import (
+    category_option,
+    end,
+    guarded,
+    names_option,
+    write_drained,
+    write_node,
+    write_verdicts,
+)
 
 force_option = click.option("-f", "--force", is_flag=True, help="Interrupt a busy camera.")
 
@@ -35,6 +43,7 @@ async def reconnect(command: Command, names: str | None, category: str | None, f
 
     outcomes = await fan_out(nodes, act)
     write_verdicts(command, outcomes)
+    write_drained(command, names, category)
     return end(command, outcomes, "reconnect")
 
 
@@ -52,6 +61,7 @@ async def stop(command: Command, names: str | None, category: str | None, force:
 
     outcomes = await fan_out(command.actor.swarm.select(names, category), act)
     write_verdicts(command, outcomes)
+    write_drained(command, names, category)
     return end(command, outcomes, "stop")
 
 
@@ -67,6 +77,7 @@ async def start(command: Command, names: str | None, category: str | None) -> An
 
     outcomes = await fan_out(command.actor.swarm.select(names, category), act)
     write_verdicts(command, outcomes)
+    write_drained(command, names, category)
     return end(command, outcomes, "start")
 
 
@@ -83,4 +94,5 @@ async def restart(command: Command, names: str | None, category: str | None, for
 
     outcomes = await fan_out(command.actor.swarm.select(names, category), act)
     write_verdicts(command, outcomes)
+    write_drained(command, names, category)
     return end(command, outcomes, "restart")

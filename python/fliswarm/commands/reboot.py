@@ -13,7 +13,15 @@ from .. import host
 from ..errors import EngineError, HostError, HubError
 from ..node import Node
 from ..swarm import fan_out
-from .common import category_option, end, guarded, names_option, write_node, write_verdicts
+from .common import (
+    category_option,
+    end,
+    guarded,
+    names_option,
+    write_drained,
+    write_node,
+    write_verdicts,
+)
 
 GOES_DOWN = 60.0
 """How long a computer may take to go down after a soft reboot, in seconds."""
@@ -35,6 +43,7 @@ async def reboot(command: Command, names: str | None, category: str | None, hard
 
     outcomes = await fan_out(command.actor.swarm.select(names, category), act)
     write_verdicts(command, outcomes)
+    write_drained(command, names, category)
     return end(command, outcomes, "reboot")
 
 

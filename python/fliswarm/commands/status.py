@@ -8,7 +8,7 @@ from typing import Any
 from clu.command import Command
 from clu.parsers.click import command_parser as parser
 
-from .common import write_node
+from .common import drained, write_node
 
 
 @parser.command()  # type: ignore[untyped-decorator]
@@ -18,4 +18,7 @@ async def status(command: Command) -> Any:
     command.info(enabledNodes=[node.name for node in nodes])
     for known in await asyncio.gather(*(node.known() for node in nodes)):
         write_node(command, known)
+        drain = command.actor.swarm.drained.get(known.name)
+        if drain is not None:
+            command.warning(drained(known.name, drain))
     return command.finish()

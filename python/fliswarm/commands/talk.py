@@ -13,7 +13,7 @@ from ..errors import NodeError, SelectionError
 from ..node import Node
 from ..protocol import Reply, encode_command, flatten
 from ..swarm import Outcome, Verdict, fan_out, verdict_of
-from .common import category_option, guarded, names_option, write_verdicts
+from .common import category_option, guarded, names_option, write_drained, write_verdicts
 
 NEED = "any, all, or how many cameras must succeed for the command to succeed"
 
@@ -83,6 +83,7 @@ async def talk(
 
     outcomes = await fan_out(nodes, act)
     write_verdicts(command, outcomes)
+    write_drained(command, names, category)
     bundle = [path for node in nodes for path in files[node.name]]
     if bundle:
         command.info(filename_bundle=bundle)
