@@ -35,6 +35,13 @@ known within three of these.
 """
 RETRY = 0.25
 """The pause between attempts to reach a camera actor that is starting, in seconds."""
+STREAM_PAUSES = 0.25, 10.0
+"""The shortest and the longest pause before the events are asked for again, in seconds.
+
+It doubles while their stream ends early.
+"""
+STREAM_STOOD = 10.0
+"""A stream of events that stood so many seconds did not end early."""
 SHUTDOWN = 30.0
 """An engine that goes away within this many seconds of a stop stopped the container itself.
 
@@ -87,6 +94,7 @@ class Watch:
         self._ping: asyncio.Task[None] | None = None
         self._ping_on = 0
         self._looked_aside = False
+        self._stream_pause = STREAM_PAUSES[0]
         self._stop_heard: float | None = None
         self._outage = False
         self._restarts = Restarts(config.name, config.restart)
@@ -129,6 +137,7 @@ class Watch:
     async def _listen(self) -> None:
         """Listen to the engine until its stream ends, then wait until it answers again."""
         await self._engine_up.wait()
+        began = time.monotonic()
         try:
             await self.engine.watch(
                 self.config.container, self._heard, self._look_now.set, self._missed_since()
@@ -137,7 +146,11 @@ class Watch:
             self.log.debug("%s: the events ended: %s", self.name, error)
         self._engine_up.clear()
         self._look_now.set()
-        await asyncio.sleep(RETRY)
+        shortest, longest = STREAM_PAUSES
+        if time.monotonic() - began >= STREAM_STOOD:
+            self._stream_pause = shortest
+        await asyncio.sleep(self._stream_pause)
+        self._stream_pause = min(2 * self._stream_pause, longest)
 
     def _missed_since(self) -> float | None:
         """For a container that ended while no manager listened: from a moment before its end.

@@ -34,12 +34,15 @@ class FaultyServer(wire.Server):
             JSON), ``shape`` (JSON of another shape).
         only: what the mode is for, as a regular expression of "METHOD /path"; all when empty.
         events: ``well``, ``close`` (ends at once), ``garbage`` (bytes without end of line, then
-            the end), ``shape`` (JSON that is no event, then the end).
+            the end), ``shape`` (JSON that is no event, then the end), ``endless`` (bytes
+            without end of line for ever).
+        poured: how many bytes ``endless`` has written.
     """
 
     mode: str = "well"
     only: str = ""
     events: str = "well"
+    poured: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -89,6 +92,12 @@ class FaultyServer(wire.Server):
         elif self.events == "shape":
             part = b'[1, 2]\n"three"\n'
             writer.write(f"{len(part):x}\r\n".encode() + part + b"\r\n0\r\n\r\n")
+        elif self.events == "endless":
+            part = b"x" * 65536
+            while True:
+                writer.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+                await writer.drain()
+                self.poured += len(part)
         elif self.events == "close":
             writer.write(b"0\r\n\r\n")
         else:

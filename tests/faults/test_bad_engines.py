@@ -17,6 +17,8 @@ from .house import QUICK, House, User, house, verdicts, wait, words
 
 ONE_CALL = QUICK["engine"] + 1.0
 """The longest that one call of the engine may take: its deadline and the thread's own."""
+FULL = 16 << 20
+"""More than a line may have and two sockets hold, in bytes."""
 SOON = 1.0
 """Seconds within which a healthy node is reconnected here."""
 
@@ -114,7 +116,7 @@ async def test_an_event_stream_that_ends_in_a_loop_does_not_make_us_spin(
     cpu = time.process_time()
     await asyncio.sleep(2)
     used = time.process_time() - cpu
-    assert 1 <= faulty.asked["/events"] <= 10, "subscribed again, not in a tight loop"
+    assert 1 <= faulty.asked["/events"] <= 4, "after 0.25, 0.5, 1 s: ever later"
     assert sum(faulty.asked.values()) < 60, faulty.asked
     assert used < 1.0, f"{used:.2f} s of CPU in 2 s"
     assert it.state("gfa1") == it.state("gfa2") == "READY"
@@ -126,7 +128,6 @@ async def test_an_event_stream_that_ends_in_a_loop_does_not_make_us_spin(
     await user.until("nodeState", "gfa1", "READY", limit=5)
 
 
-@pytest.mark.xfail(strict=True, reason="docker.py watch: a stream that fails is not closed there")
 async def test_events_of_another_shape_leave_no_sockets(it: House, user: User) -> None:
     it.engines["gfa1"].faulty.events = "shape"
     it.engines["gfa1"].end_events()
@@ -142,6 +143,17 @@ async def test_events_of_another_shape_leave_no_sockets(it: House, user: User) -
         gc.collect()
     assert it.state("gfa1") == "READY"
     assert more <= 2
+
+
+async def test_a_stream_without_end_of_line_is_given_up(it: House, user: User) -> None:
+    faulty = it.engines["gfa1"].faulty
+    faulty.events = "endless"
+    faulty.asked.clear()
+    it.engines["gfa1"].end_events()
+    await wait(lambda: faulty.asked["/events"] > 1, 5, "subscribed again, so it was given up")
+    assert faulty.poured < 2 * FULL
+    assert it.state("gfa1") == "READY"
+    faulty.events = "well"
 
 
 async def test_an_event_stream_that_never_begins_delays_the_word_of_a_death_by_a_probe(

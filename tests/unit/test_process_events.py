@@ -16,6 +16,7 @@ import pytest
 from fliswarm.engine import ProcessEngine
 from tests.unit.processes import (
     SLEEP,
+    ended,
     ids,
     look,
     pid_of,
@@ -95,10 +96,7 @@ async def test_an_adopted_process_that_dies_is_told(engine: ProcessEngine, tmp_p
     assert events[0].action == "die"
 
 
-GROUP = pytest.mark.xfail(strict=True, reason="the group of any process of that pid is killed")
-
-
-@pytest.mark.parametrize("leads_a_group", [False, pytest.param(True, marks=GROUP)])
+@pytest.mark.parametrize("leads_a_group", [False, True])
 async def test_a_pid_that_belongs_to_somebody_else_by_now_is_not_believed(
     leads_a_group: bool, engine: ProcessEngine, tmp_path: Path
 ) -> None:
@@ -117,6 +115,67 @@ async def test_a_pid_that_belongs_to_somebody_else_by_now_is_not_believed(
         stranger.kill()
     await stranger.wait()
     assert survived
+
+
+async def test_what_a_dead_process_left_behind_is_ended(
+    engine: ProcessEngine, tmp_path: Path
+) -> None:
+    found = await run(engine, "sh", "-c", f"sleep 1000 & echo $! > {tmp_path}/left")
+    await until(lambda: (tmp_path / "left").is_file() and bool((tmp_path / "left").read_text()))
+    left = int((tmp_path / "left").read_text())
+    second = ProcessEngine("gfa1", tmp_path)
+    await ended(engine, found)
+    assert psutil.pid_exists(left)
+    await second.stop(found.id, 0)
+    await until(lambda: not alive(left), 2)
+
+
+async def test_a_process_of_another_start_of_the_computer_is_not_believed(
+    engine: ProcessEngine, tmp_path: Path
+) -> None:
+    found = await run(engine, *SLEEP)
+    record = tmp_path / f"{found.short_id}.json"
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps({**content, "boot": "another"}))
+    second = ProcessEngine("gfa1", tmp_path)
+    assert (await look(second, found.id)).state == "exited"
+    await second.stop(found.id, 0)
+    assert alive(content["pid"])
+    record.write_text(json.dumps(content))
+
+
+async def test_a_step_of_the_clock_does_not_make_a_process_a_strangers(
+    engine: ProcessEngine, tmp_path: Path
+) -> None:
+    """The kernel gives a start in ticks since boot; psutil adds a boot time that moves."""
+    found = await run(engine, *SLEEP)
+    record = tmp_path / f"{found.short_id}.json"
+    content = json.loads(record.read_text())
+    moved = psutil.Process(content["pid"]).create_time() + 5
+    record.write_text(json.dumps({**content, "born": moved}))
+    assert (await look(ProcessEngine("gfa1", tmp_path), found.id)).running
+
+
+@pytest.mark.parametrize("right", [True, False])
+async def test_a_record_of_an_older_manager(
+    right: bool, engine: ProcessEngine, tmp_path: Path
+) -> None:
+    found = await run(engine, *SLEEP)
+    record = tmp_path / f"{found.short_id}.json"
+    content = json.loads(record.read_text())
+    born = psutil.Process(content["pid"]).create_time() + (0 if right else 5)
+    old = {key: value for key, value in content.items() if key not in ("ticks", "boot")}
+    record.write_text(json.dumps({**old, "born": born}))
+    second = ProcessEngine("gfa1", tmp_path)
+    assert (await look(second, found.id)).running == right
+    record.write_text(json.dumps(content))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"id": "x"}', '{"what": 1}', "\xff"])

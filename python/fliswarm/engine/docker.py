@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import re
 import socket
@@ -26,12 +27,13 @@ from requests.adapters import HTTPAdapter
 from ..config import VolumeConfig
 from ..errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
 from .base import ContainerSpec, Event, Found
+from .stream import Stream
 from .threads import NodeThreads
 
 T = TypeVar("T")
 ACTIONS = ("create", "start", "die", "stop", "oom", "pause", "unpause", "rename", "destroy")
 """The events of a container that change what we know of it."""
-EVENT_FILTER = {"type": "container", "event": list(ACTIONS)}
+EVENT_FILTER = {"type": ["container"], "event": list(ACTIONS)}
 OLDEST_API = "1.41"
 """The oldest Engine API that we speak (Docker 20.10)."""
 KEEPALIVE = [
@@ -176,30 +178,24 @@ class DockerEngine:
         since: float | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
-        streams: list[Any] = []
-        over = threading.Event()
+        stream = Stream()
+        query = {"since": since, "filters": json.dumps(EVENT_FILTER)}
 
         def read() -> None:
-            api = self._api()
-            stream = api.events(since=since, filters=EVENT_FILTER, decode=True)
-            streams.append(stream)
-            if over.is_set():
-                _shut(stream)
-                return
-            loop.call_soon_threadsafe(on_open)
-            for row in stream:
+            def opened() -> None:
+                loop.call_soon_threadsafe(on_open)
+
+            for row in stream.rows(self._api(), "/events", query, opened):
                 event = _event(row)
-                if event.name == name and not over.is_set():
+                if event.name == name:
                     loop.call_soon_threadsafe(on_event, event)
 
         try:
             await self._streams.call(read, None)
         except Exception as error:
-            raise self._translate(error, "read the events", 0) from error
+            raise self._translate(error, "read the events", self.timeout) from error
         finally:
-            over.set()
-            for stream in streams:
-                _shut(stream)
+            stream.end()
 
     def close(self) -> None:
         client, self._client = self._client, None
@@ -313,13 +309,6 @@ def _root(error: BaseException) -> str:
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
-
-
-def _shut(stream: Any) -> None:
-    """End an event stream from outside; its thread then ends as well."""
-    # The SDK looks for the socket in places that are empty once the stream is over.
-    with contextlib.suppress(Exception):
-        stream.close()
 
 
 def _event(row: dict[str, Any]) -> Event:

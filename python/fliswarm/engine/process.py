@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 
 from ..config import VolumeConfig
+from ..config.redact import redact_text
 from ..errors import EngineRefused
 from .base import ContainerSpec, Event, Found
 
@@ -36,8 +37,9 @@ LOG_KEPT = 64 * 1024
 class _Record:
     """What the state folder keeps of one process.
 
-    `born` is its start in seconds since the epoch as psutil gives it: with the pid it names a
-    process for good.
+    `ticks` is its start in clock ticks since the computer's start, and `boot` the kernel's name
+    for that start: with the pid they name a process for good, whatever the clock says. `born`
+    stands in older records: the start in seconds since the epoch as psutil gives it.
     """
 
     id: str
@@ -47,6 +49,8 @@ class _Record:
     labels: dict[str, str] = field(default_factory=dict)
     stop_signal: str = "SIGINT"
     pid: int | None = None
+    ticks: int | None = None
+    boot: str = ""
     born: float | None = None
     started_at: str = ""
     exit_code: int | None = None
@@ -147,13 +151,14 @@ class ProcessEngine:
                 )
         except (OSError, ValueError, IndexError) as error:
             words = error.strerror if isinstance(error, OSError) else str(error)
-            reason = f"{words}: {' '.join(record.command) or 'no command'}"
+            reason = f"{words}: {redact_text(' '.join(record.command)) or 'no command'}"
             raise EngineRefused(self.node, reason, tried=f"start {record.name}") from error
         self._children[record.id] = child
         record.pid, record.exit_code = child.pid, None
         record.started_at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        with contextlib.suppress(psutil.NoSuchProcess):
-            record.born = psutil.Process(child.pid).create_time()
+        # Nobody has waited for the child yet, so it has an entry even if it has ended.
+        seen = _look(child.pid)
+        record.ticks, record.boot, record.born = seen[1] if seen else None, _boot(), None
         self._save(record)
         self._tell("start", record)
 
@@ -168,7 +173,7 @@ class ProcessEngine:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(record.pid, number_now)  # it leads its own session and group
             await self._ends(record, seconds)
-        await _end_group(record.pid)
+        await _end_group(record)
 
     async def rename(self, container_id: str, name: str) -> None:
         record = self._need(container_id, "rename")
@@ -269,11 +274,8 @@ class ProcessEngine:
                 record.exit_code = 128 - code if code < 0 else code
                 self._save(record)
             return code is None
-        try:
-            process = psutil.Process(record.pid)
-            return process.create_time() == record.born and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+        seen = _look(record.pid)
+        return seen is not None and seen[0] != "Z" and _is_his(record, seen[1])
 
     def _is_over(self, record: _Record) -> str:
         """The start of a process that has ended; empty for one that runs or never did."""
@@ -290,7 +292,7 @@ class ProcessEngine:
         return Found(
             id=record.id,
             name=record.name,
-            image=" ".join(record.command[:3]),
+            image=redact_text(" ".join(record.command[:3])),
             state=state,
             exit_code=None if alive else record.exit_code,
             started_at=record.started_at,
@@ -310,10 +312,43 @@ def _read(path: Path) -> _Record | None:
         return None
 
 
-async def _end_group(group: int) -> None:
-    """Kill what a process has started and left behind, and wait until it is gone."""
+def _look(pid: int) -> tuple[str, int] | None:
+    """State and start of a process, in clock ticks since the computer's start; None for none.
+
+    Fields 3 and 22 of /proc/PID/stat, see proc(5); the name before may have any characters.
+    """
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return words[0], int(words[19])
+
+
+def _boot() -> str:
+    """The kernel's name for this start of the computer, see random(4)."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _is_his(record: _Record, ticks: int) -> bool:
+    """Whether a process that has the pid of a record and started then is the record's own."""
+    if record.ticks is not None:
+        return (record.ticks, record.boot) == (ticks, _boot())
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return record.born is not None and psutil.Process(record.pid).create_time() == record.born
+    return False
+
+
+async def _end_group(record: _Record) -> None:
+    """Kill what a process has started and left behind, and wait until it is gone.
+
+    While one of its group lives, the kernel gives its pid to nobody else. So a stranger of
+    that pid shows that there is nobody left.
+    """
     until = time.monotonic() + 1.0
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        while time.monotonic() < until:
-            os.killpg(group, signal.SIGKILL)
+        while record.pid is not None and time.monotonic() < until:
+            leader = _look(record.pid)
+            if not (_is_his(record, leader[1]) if leader else record.boot == _boot()):
+                return
+            os.killpg(record.pid, signal.SIGKILL)
             await asyncio.sleep(0.01)
