@@ -11,7 +11,7 @@ demo: $(VENV)/.run
 test: $(VENV)/.test
 	$(BIN)/python tests/system_packages.py
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

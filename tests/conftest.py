@@ -45,6 +45,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Several processes (pytest -n): each file stays in one, and what there is once on a machine
+    # (engines, hub) or takes all of it stays in the first, which begins with it.
+    items.sort(key=lambda item: not _takes_the_machine(item))
+    for item in items:
+        group = "machine" if _takes_the_machine(item) else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
     for item in items:
         if any(item.get_closest_marker(name) for name in SLOW):
             continue  # their managers, engines and hubs are processes that last longer
@@ -55,6 +61,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 n for n in item.fixturenames if n in known and known[n][-1].scope != "function"
             ]
             item.fixturenames.insert(len(longer), "leaves_nothing")
+
+
+def _takes_the_machine(item: pytest.Item) -> bool:
+    marked = any(item.get_closest_marker(name) for name in SLOW)
+    return marked or item.path.parent.name in ("bench", "soak")
 
 
 # the time limit

@@ -170,6 +170,26 @@ class Camera:
         if reply.code is not Code.DONE:
             raise CameraBroken(self.node, f"the actor failed a ping: {reply.data}")
 
+    async def cameras(self, limit: float | None = None) -> tuple[str, ...] | None:
+        """Ask the actor for its cameras (``list``), which shows as well that it is there.
+
+        Returns:
+            Their names; None from an actor that does not know the command.
+
+        Raises:
+            CameraError: as `ask`.
+        """
+        names: list[str] | None = None
+
+        def hear(reply: Reply) -> None:
+            nonlocal names
+            if isinstance(found := reply.data.get("cameras"), list):
+                names = [str(name) for name in found]
+
+        last = await self.ask("list", hear, limit, pulse=True)
+        hear(last)
+        return None if names is None or last.code is not Code.DONE else tuple(names)
+
     def close(self, reason: str) -> None:
         """Close the connection; pending commands fail with `CameraClosed` and the reason."""
         self._closed += 1

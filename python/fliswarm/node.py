@@ -64,6 +64,7 @@ class Node:
         self.name = config.name
         self.timeouts = timeouts
         self.intents = intents
+        self.on_broadcast = on_broadcast
         self.engine = make_engine(config, timeouts.engine, state_dir)
         owner = Owner(swarm, intents.manager, config.name)
         self.life = Lifecycle(config, owner, self.engine, timeouts)
@@ -74,12 +75,16 @@ class Node:
             config.port,
             connect_timeout=timeouts.connect,
             silence=timeouts.silence,
-            on_broadcast=lambda reply: on_broadcast(config.name, reply),
+            on_broadcast=self._camera_spoke,
             on_lost=lambda error: self.watch.camera_lost(error),
         )
         self.watch = Watch(
             config, timeouts, self.engine, self.camera, self.life, self.picture, intents
         )
+
+    def _camera_spoke(self, reply: Reply) -> None:
+        self.watch.camera_spoke()
+        self.on_broadcast(self.name, reply)
 
     async def run(self) -> None:
         """Keep watch until cancelled."""
@@ -274,7 +279,9 @@ class Node:
             else:
                 # Something else may answer at the port while our container died of it.
                 await self._must_run(container_id)
-                self.picture.update(camera_ok=True, camera_late=False, camera_error=None)
+                self.picture.update(
+                    camera_ok=True, camera_late=False, camera_error=None, no_camera=False
+                )
                 return
             if time.monotonic() - looked > 2 * RETRY:
                 await self._must_run(container_id)

@@ -21,11 +21,11 @@ class State(StrEnum):
     STARTING = "STARTING"
     """An operation is under way, or the container runs and its actor is not up yet."""
     READY = "READY"
-    """Our container runs and its camera actor answers."""
+    """Our container runs, its camera actor answers and has a camera."""
     DEGRADED = "DEGRADED"
     """The camera answers, but something beneath it is wrong."""
     FAILED = "FAILED"
-    """The container died, is paused, or its camera actor does not answer."""
+    """The container died, is paused, its camera actor does not answer or has no camera."""
     UNKNOWN = "UNKNOWN"
     """Not looked at yet."""
 
@@ -49,6 +49,7 @@ class Facts:
         camera_late: whether it has let a ping wait, though not for `timeouts.silence` yet.
         camera_error: why it did not.
         starting: whether the container started less than `timeouts.ready` ago.
+        no_camera: whether the camera actor says that no camera is connected to it.
     """
 
     enabled: bool = True
@@ -65,6 +66,7 @@ class Facts:
     camera_late: bool = False
     camera_error: NodeError | None = None
     starting: bool = False
+    no_camera: bool = False
 
 
 def compute(facts: Facts) -> tuple[State, Layer, str]:
@@ -115,6 +117,8 @@ def _not_running(facts: Facts, container: Found) -> tuple[State, Layer, str]:
 
 def _running(facts: Facts, container: Found) -> tuple[State, Layer, str]:
     if facts.camera_ok:
+        if facts.no_camera:
+            return State.FAILED, Layer.CAMERA, "no camera is connected to the camera actor"
         if facts.ours:
             return State.READY, Layer.NONE, ""
         return State.DEGRADED, Layer.CONTAINER, facts.foreign or "the container is not ours"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -33,6 +34,13 @@ PULSE = 1.2
 A late answer makes the engine be looked at, and the host: a node that leaves the network is
 known within three of these.
 """
+LIST_EVERY = 15.0
+"""How often an actor is asked for its cameras instead of pinged, in seconds.
+
+Also when it says something unasked: it tells when a camera is plugged in or out.
+"""
+EMPTY = 3
+"""How many times in a row it must have none: at its start it has not found them yet."""
 RETRY = 0.25
 """The pause between attempts to reach a camera actor that is starting, in seconds."""
 STREAM_PAUSES = 0.25, 10.0
@@ -91,8 +99,10 @@ class Watch:
         self._looking = asyncio.Lock()
         self._suspect = False
         self._lost: CameraError | None = None
-        self._ping: asyncio.Task[None] | None = None
+        self._ping: asyncio.Task[bool | None] | None = None
         self._ping_on = 0
+        self._listed_at = -math.inf
+        self._empty = 0
         self._looked_aside = False
         self._stream_pause = STREAM_PAUSES[0]
         self._stop_heard: float | None = None
@@ -121,6 +131,10 @@ class Watch:
         self._lost = error
         self._suspect = True
         self.wake()
+
+    def camera_spoke(self) -> None:
+        """The camera actor said something unasked: its cameras may be others now."""
+        self._listed_at = -math.inf
 
     async def _forever(self, loop: Callable[[], Awaitable[None]]) -> None:
         """One round of a loop after another; a fault of ours never ends the watch."""
@@ -321,24 +335,37 @@ class Watch:
         """
         if self._ping is not None and self._ping_on != self.camera.made:
             await self._drop_ping()  # it was the old connection's
+        if self._ping_on != self.camera.made:
+            self._listed_at, self._empty = -math.inf, 0
         if self._ping is None:
             self._ping_on = self.camera.made
-            self._ping = asyncio.create_task(
-                self.camera.ping(2 * self.timeouts.silence), name=f"{self.name}:ping"
-            )
+            self._ping = asyncio.create_task(self._pulse(), name=f"{self.name}:ping")
         done, _ = await asyncio.wait({self._ping}, timeout=PULSE)
         if not done:
             self.picture.update(camera_late=True)
             self._look_now.set()
             return
         ping, self._ping = self._ping, None
-        ping.result()
+        has_camera = ping.result()
+        if has_camera is not None:
+            self._empty = 0 if has_camera else self._empty + 1
         self._lost = None
         self.picture.answered_at = time.monotonic()
         was_late = self.picture.facts.camera_late
-        self.picture.update(camera_ok=True, camera_late=False, camera_error=None)
+        self.picture.update(
+            camera_ok=True, camera_late=False, camera_error=None, no_camera=self._empty >= EMPTY
+        )
         if was_late:
             self._look_now.set()
+
+    async def _pulse(self) -> bool | None:
+        """A ping, or now and then: has the actor a camera? None where that was not asked."""
+        limit = 2 * self.timeouts.silence
+        if not self._empty and time.monotonic() - self._listed_at < LIST_EVERY:
+            await self.camera.ping(limit)
+            return None
+        self._listed_at = time.monotonic()
+        return await self.camera.cameras(limit) != ()
 
     async def _drop_ping(self) -> None:
         if self._ping is not None:

@@ -27,8 +27,8 @@ class Swarm:
         return self.fleet.nodes[name].camera
 
     def told(self, name: str) -> list[str]:
-        """What a camera was told, our own pings apart."""
-        return [command for command in self.camera(name).commands if command != "ping"]
+        """What a camera was told, our own questions apart."""
+        return [c for c in self.camera(name).commands if c not in ("ping", "list")]
 
 
 @pytest.fixture

@@ -167,6 +167,22 @@ async def test_when_no_camera_can_be_reached_the_command_fails(cameras: Cameras)
     assert lines[-1] == 'f error=fliswarm,"0 of 2 cameras did it, 1 needed (unreachable)"'
 
 
+async def test_a_camera_pulled_out_is_told_with_its_layer_and_back_when_it_is(
+    cameras: Cameras,
+) -> None:
+    """The actor goes on without it: the fifth layer."""
+    node = cameras.actor.swarm.nodes["gfa1"]
+    await cameras.fault("gfa1", "unplugged")
+    told = await cameras.user.hears("nodeState=gfa1,FAILED")
+    assert ',camera,"no camera is connected' in told
+    lines = await cameras.user.ask("talk --need all status")
+    assert verdict(lines, "gfa1") == ["w", "failed", "camera gfa1 is not connected."]
+    assert verdict(lines, "gfa2")[1] == "ok"
+    await cameras.fault("gfa1", "--clear")
+    await ready(cameras.actor)
+    assert node.status.cause == ""
+
+
 async def test_each_fault_ends_the_command_and_spares_the_other_camera(cameras: Cameras) -> None:
     ends = {"late=0.5": ":", "garbage": ":", "cut=1": "f", "long-line": "f",
             "refuse-expose": "f", "flood=20000": ":"}  # fmt: skip

@@ -56,6 +56,7 @@ TABLE = [
      "made by hand"),
     # the camera actor
     (replace(WELL, camera_ok=False, starting=True), State.STARTING, Layer.ACTOR, "is starting"),
+    (replace(WELL, no_camera=True), State.FAILED, Layer.CAMERA, "no camera is connected"),
     (replace(WELL, camera_ok=False), State.FAILED, Layer.ACTOR, "the camera actor does not"),
     (replace(WELL, camera_ok=False, camera_error=SILENT), State.FAILED, Layer.ACTOR,
      "ping: answers nothing after 10 s"),
@@ -72,8 +73,7 @@ def test_the_table(facts: Facts, state: State, layer: Layer, words: str) -> None
 
 def test_the_table_holds_every_state_and_every_layer_that_a_node_can_have() -> None:
     assert {state for _, state, _, _ in TABLE} == set(State)
-    # A camera that answers is believed: what its hardware does, its own replies say.
-    assert {layer for _, _, layer, _ in TABLE} == set(Layer) - {Layer.CAMERA}
+    assert {layer for _, _, layer, _ in TABLE} == set(Layer)
 
 
 REASONS = st.text("abc xyz", min_size=1).filter(str.strip)
@@ -101,6 +101,7 @@ FACTS = st.builds(
     camera_late=st.booleans(),
     camera_error=ERRORS,
     starting=st.booleans(),
+    no_camera=st.booleans(),
 )
 
 

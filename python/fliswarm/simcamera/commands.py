@@ -25,8 +25,8 @@ names_argument = click.argument("cameras", metavar="[CAMERAS]...", nargs=-1)
 def _is_ours(command: Any, cameras: Sequence[str]) -> bool:
     """Whether the cameras asked for are this one; fails the command when they are not."""
     camera: Camera = command.actor.camera
-    for name in cameras or command.actor.default_cameras or ():
-        if name != camera.name:
+    for name in cameras or command.actor.default_cameras or (camera.name,):
+        if name != camera.name or "unplugged" in camera.faults:
             command.fail(text=f"camera {name} is not connected.")
             return False
     return True
@@ -49,8 +49,10 @@ async def status(command: Any, cameras: Sequence[str]) -> None:
 @parser.command(name="list")
 async def list_(command: Any) -> None:
     """Lists cameras connected to the camera system."""
+    camera: Camera = command.actor.camera
     command.finish(
-        cameras=[command.actor.camera.name], default_cameras=command.actor.default_cameras
+        cameras=[] if "unplugged" in camera.faults else [camera.name],
+        default_cameras=command.actor.default_cameras,
     )
 
 
@@ -257,6 +259,7 @@ async def fault(command: Any, name: str | None, value: str | None, clear: bool) 
     NAME VALUE may also be written NAME=VALUE.
     """
     faults = command.actor.camera.faults
+    was_unplugged = "unplugged" in faults
     try:
         if clear:
             faults.clear(*([name] if name else []))
@@ -266,5 +269,8 @@ async def fault(command: Any, name: str | None, value: str | None, clear: bool) 
         command.fail(error=str(error))
         return
     command.finish(fault=faults.listed())
+    if was_unplugged != ("unplugged" in faults):
+        how = "connected" if was_unplugged else "disconnected"
+        command.actor.write("i", text=f"Camera {how}: {command.actor.camera.name}")
     if name == "stuck" and not clear:
         command.actor.stick()

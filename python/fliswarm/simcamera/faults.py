@@ -140,6 +140,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind("unknown-id", "replies carry command ids that nobody sent"),
         Kind("refuse-expose", "an exposure fails with the camera's name and a message"),
+        Kind("unplugged", "the actor answers, but no camera is connected to it"),
         Kind("greeting", "a new connection is greeted with a line of empty objects"),
     )
 }
