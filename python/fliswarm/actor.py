@@ -25,7 +25,7 @@ from clu.tools import CommandStatus
 from . import __version__, keywords
 from .commands import parser
 from .commands.common import node_state
-from .commands.general import tron_reconnect
+from .commands.general import HelpAsked, say_help, tron_reconnect
 from .config import SwarmConfig
 from .hub import Hub
 from .picture import NodeStatus
@@ -78,8 +78,9 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         self._server = LineServer(
             actor.host,
             actor.port,
-            connection_callback=self.new_user,
-            data_received_callback=self.new_command,
+            on_user=self.new_user,
+            on_line=self.new_command,
+            asked=lambda user: [c for c in self.running if c.transport is user],
         )
         self.settings = config
         self.swarm = Swarm(
@@ -182,7 +183,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         """Run a command; a fault in its words fails it."""
         command.set_status(CommandStatus.RUNNING)
         try:
-            words = _ask_help(shlex.split(command.body))
+            words = shlex.split(command.body)
         except ValueError as error:
             command.fail(error=f"the command cannot be read: {str(error).lower()}")
             return command
@@ -194,6 +195,8 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         try:
             command.ctx = self.parser.make_context(self.name, words, obj=obj)
             self.parser.invoke(command.ctx)
+        except HelpAsked as asked:
+            say_help(command, asked.lines)
         except Exception as error:
             self._failed(command, error)
         return command
@@ -302,13 +305,3 @@ _CLU_OPTIONS = frozenset(
 )  # fmt: skip
 """Options of sdss-clu's own write that mean nothing here; its commands pass some of them."""
 _LEVELS = {"f": logging.WARNING, "e": logging.WARNING, "w": logging.INFO}
-
-
-def _ask_help(words: list[str]) -> list[str]:
-    """``reconnect --help`` as ``help reconnect``.
-
-    What follows a talk's camera command is the camera's own: ``talk expose --help``.
-    """
-    if "--help" in words and (words[0] != "talk" or words[1:2] == ["--help"]):
-        return ["help", *words[: words.index("--help")]]
-    return words

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,39 @@ USER_BUFFER = 16 << 20
 HEAD = 64
 """How many bytes of an over-long line are kept: enough for the command's number."""
 
+LINGER = 3600.0
+"""How long a user who has closed its half still gets its answers, in seconds.
+
+A long exposure is legal; after that the user hears no more of it.
+"""
+CLOSE = 10.0
+"""How long a user may take to read what is left when its connection is closed, in seconds."""
+
 log = logging.getLogger(__name__)
 
 
 class LineServer(TCPStreamServer):  # type: ignore[misc]
-    """sdss-clu's TCP server with bounded lines: of an over-long one the head is handed on."""
+    """sdss-clu's TCP server with bounded lines: of an over-long one the head is handed on.
+
+    Args:
+        host: the address to listen on.
+        port: the TCP port.
+        on_user: called with a transport that has come, and again when it is closing.
+        on_line: called with a transport and a `Line`.
+        asked: the commands of a transport that have not ended, as futures.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        on_user: Callable[[Any], Any],
+        on_line: Callable[[Any, Line], Any],
+        asked: Callable[[Any], Collection[asyncio.Future[Any]]],
+    ) -> None:
+        super().__init__(host, port, connection_callback=on_user, data_received_callback=on_line)
+        self._asked = asked
 
     async def start(self) -> asyncio.Server:
         """Listen."""
@@ -43,14 +72,48 @@ class LineServer(TCPStreamServer):  # type: ignore[misc]
                 self.data_received_callback(transport, line)
                 # With lines in the buffer a read does not wait: let the others have a turn.
                 await asyncio.sleep(0)
+            await self._answer_rest(writer)
         except (ConnectionError, TimeoutError):
             pass
         finally:
             self.transports.pop(transport, None)
             writer.close()
             self.connection_callback(transport)
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                await writer.wait_closed()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE):
+                    await _closed(writer)
+            transport.abort()
+
+    async def _answer_rest(self, writer: asyncio.StreamWriter) -> None:
+        """Wait for the commands of a user who sends no more, but may still listen.
+
+        As in ``echo 7 status | nc -N localhost 19996``. One who has left altogether
+        looks the same until it is written to.
+        """
+        asked = self._asked(writer.transport)
+        if not asked:
+            return
+        answered = asyncio.create_task(_all_of(asked), name="the rest of a user's answers")
+        left = asyncio.create_task(_closed(writer), name="a user who sends no more")
+        try:
+            await asyncio.wait(
+                {answered, left}, timeout=LINGER, return_when=asyncio.FIRST_COMPLETED
+            )
+            writer.close()
+            await asyncio.wait({left}, timeout=CLOSE)
+        finally:
+            writer.transport.abort()
+            answered.cancel()
+            await asyncio.wait({answered, left})
+
+
+async def _all_of(commands: Collection[asyncio.Future[Any]]) -> None:
+    await asyncio.wait(commands)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ from .protocol import Code, Reply
 
 T = TypeVar("T")
 
+UNKNOWN_SHOWN = 5
+"""How many unknown names are said, each with the nearest known one; the rest are counted."""
+
 log = logging.getLogger(__name__)
 
 
@@ -148,7 +151,8 @@ class Swarm:
         unknown = [name for name in names if name not in self.nodes]
         if unknown:
             raise SelectionError(self._say_unknown(unknown))
-        return [node for name, node in self.nodes.items() if name in names]
+        wanted = set(names)
+        return [node for name, node in self.nodes.items() if name in wanted]
 
     def select(self, names: str | None = None, category: str | None = None) -> list[Node]:
         """The nodes that a command is for, in configuration order.
@@ -209,9 +213,12 @@ class Swarm:
 
     def _say_unknown(self, unknown: Sequence[str]) -> str:
         parts = []
-        for name in unknown:
+        for name in unknown[:UNKNOWN_SHOWN]:
             near = difflib.get_close_matches(name, self.nodes, 1)
-            parts.append(f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+            shown = repr(name if len(name) <= 40 else f"{name[:40]}…")
+            parts.append(shown + (f" (did you mean {near[0]!r}?)" if near else ""))
+        if len(unknown) > UNKNOWN_SHOWN:
+            parts.append(f"and {len(unknown) - UNKNOWN_SHOWN} more")
         known = ", ".join(self.nodes) or "none"
         return f"unknown node {', '.join(parts)}; known: {known}"
 

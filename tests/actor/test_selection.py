@@ -149,16 +149,11 @@ async def test_how_many_must_succeed(need: str, end: str, two_of_three: Swarm) -
     assert sum(line.startswith("i verdict=") for line in lines) == 2
 
 
-BAD_NUMBER = pytest.mark.xfail(strict=True, reason="passes, or is an internal error")
-
-
 @pytest.mark.parametrize(
     "option",
     [
         "--need 0", "--need -1", "--need some", "--need 1.5", "--timeout 0", "--timeout -1",
-        "--timeout soon", pytest.param("--need ²", marks=BAD_NUMBER),
-        pytest.param("--timeout nan", marks=BAD_NUMBER),
-        pytest.param("--timeout inf", marks=BAD_NUMBER),
+        "--timeout soon", "--need ²", "--timeout nan", "--timeout inf",
     ],
 )  # fmt: skip
 async def test_a_number_that_is_none_fails_before_anything_is_sent(

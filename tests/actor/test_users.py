@@ -71,12 +71,20 @@ async def test_a_new_user_does_not_get_the_answers_of_the_one_before(swarm: Swar
     async with using(swarm.actor) as other:
         other.writer.write(b"7 talk -n gfa1 version\n")
         await until(lambda: waiting)
+        reset(other.writer)
     await until(lambda: len(swarm.actor.transports) == 1)
     async with using(swarm.actor) as new:  # it bears the same number
         handler(waiting[0], [])  # type: ignore[arg-type]
         await until(lambda: not swarm.actor.running)
         await new.greeted()
         assert not any(line.startswith("2 7 ") for line in new.unasked)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Leave so that the other side is told at once."""
+    ours = writer.get_extra_info("socket")
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 def come_and_go(port: int) -> None:
@@ -108,7 +116,6 @@ async def test_many_users_at_once(swarm: Swarm) -> None:
         assert time.monotonic() - started < 10
 
 
-@pytest.mark.xfail(strict=True, reason="the end of a user's stream ends its connection at once")
 async def test_a_user_who_sends_and_closes_its_half_gets_its_answer(swarm: Swarm) -> None:
     # As in: echo '7 talk status' | nc -N localhost 19996
     reader, writer = await asyncio.open_connection("127.0.0.1", swarm.actor.port)
@@ -118,3 +125,38 @@ async def test_a_user_who_sends_and_closes_its_half_gets_its_answer(swarm: Swarm
         text = (await reader.read()).decode()
     writer.close()
     assert " 7 : " in text
+
+
+async def test_one_who_has_left_altogether_is_noticed_when_it_is_written_to(swarm: Swarm) -> None:
+    handler = swarm.camera("gfa1").do_version
+    waiting: list[object] = []
+    swarm.camera("gfa1").do_version = lambda say, args: waiting.append(say)  # type: ignore[method-assign]
+    _, writer = await asyncio.open_connection("127.0.0.1", swarm.actor.port)
+    writer.write(b"7 talk -n gfa1 version\n")
+    await until(lambda: waiting)
+    writer.close()  # its command runs on
+    await writer.wait_closed()
+
+    def is_noticed() -> bool:
+        swarm.camera("gfa2").broadcast({"text": "x"})
+        return len(swarm.actor.transports) == 1
+
+    await until(is_noticed)
+    handler(waiting[0], [])  # type: ignore[arg-type]
+
+
+async def test_one_who_closes_its_half_and_never_reads_is_let_go(
+    swarm: Swarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fliswarm.server.CLOSE", 0.2)
+    _, writer = await asyncio.open_connection("127.0.0.1", swarm.actor.port)
+    writer.transport.pause_reading()
+    await until(lambda: len(swarm.actor.transports) == 2)
+    for _ in range(80):
+        swarm.camera("gfa1").broadcast({"text": "x" * 100_000})
+        await swarm.user.hears("x")
+        swarm.user.unasked.clear()
+    writer.write_eof()
+    await until(lambda: len(swarm.actor.transports) == 1)
+    await swarm.user.ask("ping")
+    writer.close()

@@ -6,6 +6,9 @@ from clu.parsers.click import command_parser as parser
 
 from . import drain, enabling, general, lifecycle, reboot, simulate, status, talk
 
+general.give_help(parser)
+general.give_help(general.tron_reconnect)
+
 __all__ = [
     "drain",
     "enabling",

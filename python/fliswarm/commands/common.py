@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
@@ -20,6 +21,17 @@ names_option = click.option(
 category_option = click.option(
     "-c", "--category", metavar="CATEGORY", help="The enabled nodes of this category, such as gfa."
 )
+
+
+class Seconds(click.FloatRange):
+    """A time in seconds: a number in a range, and neither ``nan`` nor ``inf``."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """The number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            return self.fail(f"{value} is not a number of seconds", param, ctx)
+        return number
 
 
 def guarded(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -27,13 +27,11 @@ def _chosen(command: Command, words: tuple[str, ...], everything: bool) -> list[
     names = [name for word in words for name in word.split(",") if name]
     if not names:
         raise SelectionError("name nodes or give --all")
-    known = []
-    for name in names:
-        try:
-            swarm.named([name])
-            known.append(name)
-        except SelectionError as error:
-            command.warning(text=str(error))
+    known = [name for name in names if name in swarm.nodes]
+    try:
+        swarm.named(names)
+    except SelectionError as error:
+        command.warning(text=str(error))
     if not known:
         raise SelectionError("no node of those names")
     return list(swarm.named(known))

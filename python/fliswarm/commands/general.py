@@ -20,6 +20,37 @@ RECONNECT = 15.0
 """How long the hub may take to be connected again, in seconds."""
 
 
+class HelpAsked(Exception):
+    """Somebody wrote ``--help``; `lines` are the help. click's own way prints and exits."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        super().__init__("help is asked for")
+
+
+def _ask_help(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        raise HelpAsked(context.get_help().splitlines())
+
+
+def give_help(found: click.Command) -> None:
+    """Let a command's ``--help`` raise `HelpAsked`; that of a group also in its commands."""
+    found.add_help_option = False
+    found.params.append(
+        click.Option(["--help"], is_flag=True, is_eager=True, expose_value=False,
+                     callback=_ask_help, help="Show this message and exit.")
+    )  # fmt: skip
+    for one in found.commands.values() if isinstance(found, click.Group) else ():
+        give_help(one)
+
+
+def say_help(command: Command, lines: list[str]) -> None:
+    """Answer a command with help, and end it."""
+    for line in lines:
+        command.warning(help=line, write_to_log=False)
+    command.finish()
+
+
 def _find(words: tuple[str, ...]) -> click.Command | None:
     """The command of these words; the whole parser for none."""
     found: click.Command | None = parser
@@ -37,9 +68,7 @@ async def help_command(command: Command, words: tuple[str, ...]) -> Any:
         return command.fail(error=f"command {' '.join(words)} not found; try help")
     with click.Context(found, info_name=" ".join((command.actor.name, *words))) as context:
         lines = found.get_help(context).splitlines()
-    for line in lines:
-        command.warning(help=line, write_to_log=False)
-    return command.finish()
+    return say_help(command, lines)
 
 
 @parser.command(name="get-command-model")  # type: ignore[untyped-decorator]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import glob as globbing
-import math
 import random as dice
 import re
 from pathlib import Path
@@ -14,13 +13,15 @@ import click
 from clu.command import Command
 from clu.parsers.click import command_parser as parser
 
+from .common import Seconds
+
 _running: set[asyncio.Task[Any]] = set()
 """At most one: the task of the simulation that runs."""
 
 
 @parser.command()  # type: ignore[untyped-decorator]
 @click.argument("pattern", metavar="GLOB", required=False)
-@click.option("--delay", type=click.FloatRange(min=0.01), default=15.0, show_default=True,
+@click.option("--delay", type=Seconds(min=0.01), default=15.0, show_default=True,
               help="Seconds between two rounds of files.")  # fmt: skip
 @click.option("--random", is_flag=True, help="Shuffle the files.")
 @click.option("--stop", is_flag=True, help="End a simulation that runs.")
@@ -36,8 +37,6 @@ async def simulate(
         return command.finish()
     if _running:
         return command.fail(error="a simulation is running; end it with simulate --stop")
-    if not math.isfinite(delay):
-        return command.fail(error=f"{delay} is no delay in seconds")
     task = asyncio.current_task()
     if task is not None:
         _running.add(task)

@@ -13,7 +13,7 @@ from ..errors import NodeError, SelectionError
 from ..node import Node
 from ..protocol import Reply, encode_command, flatten
 from ..swarm import Outcome, Verdict, fan_out, verdict_of
-from .common import category_option, guarded, names_option, write_drained, write_verdicts
+from .common import Seconds, category_option, guarded, names_option, write_drained, write_verdicts
 
 NEED = "any, all, or how many cameras must succeed for the command to succeed"
 
@@ -29,8 +29,9 @@ class Need(click.ParamType):  # type: ignore[type-arg]
             return 1
         if value == "all":
             return None
-        if str(value).isdigit() and int(value) > 0:
-            return int(value)
+        text = str(value)
+        if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0:
+            return int(text)
         return self.fail(f"{value!r} is not any, all or a number above 0", param, ctx)
 
 
@@ -40,7 +41,7 @@ class Need(click.ParamType):  # type: ignore[type-arg]
 )
 @names_option
 @category_option
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+@click.option("--timeout", type=Seconds(min=0, min_open=True), metavar="SECONDS",
               help="A hard limit; none by default.")  # fmt: skip
 @click.option("--need", type=Need(), default="any", show_default=True, help=NEED + ".")
 @click.argument("camera_command", nargs=-1, type=click.UNPROCESSED)
