@@ -112,10 +112,17 @@ def restart(settings: dict[str, Any], log: str | None, pid_file: str | None) -> 
 def status(settings: dict[str, Any], pid_file: str | None) -> None:
     """Tell whether the manager runs (exit code 0) or not (1)."""
     loaded = _load(settings)
-    pid = daemon.running_pid(daemon.pid_path(loaded, pid_file))
+    pid = None
+    try:
+        pid = daemon.running_pid(daemon.pid_path(loaded, pid_file))
+    except daemon.StartError as error:
+        _fail(error)
     if pid is None:
         click.echo("fliswarm is not running")
         sys.exit(1)
+    if pid == 0:
+        click.echo("fliswarm is being started")
+        return
     click.echo(f"fliswarm runs with pid {pid}, port {loaded.actor.port}")
 
 

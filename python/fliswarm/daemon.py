@@ -19,14 +19,19 @@ import psutil
 from daemonocle import Daemon
 from sdsstools import get_logger
 
+from . import pidfile
 from .actor import FINISH, SwarmActor
 from .config import SwarmConfig
 from .errors import FliswarmError, os_reason
+from .pidfile import PidFile, PidFileError
 
 LOG_BYTES = 10 << 20
 """How long a log file gets before it is rotated, in bytes; five old ones are kept."""
 START = 30.0
 """How long `start` waits for the actor to listen, in seconds."""
+
+SAID = 5.0
+"""How long a manager that is being started may take to write its pid, in seconds."""
 
 
 class StartError(FliswarmError):
@@ -39,32 +44,6 @@ class _Quiet(Daemon):  # type: ignore[misc]
     @classmethod
     def _echo(cls, message: str, stderr: bool = False, color: Any = None) -> None:
         return
-
-    def hold_pid_file(self) -> None:
-        """Write the pid file for a manager in the foreground."""
-        self._write_pid_file()
-
-    def drop_pid_file(self) -> None:
-        """Remove it again."""
-        self._close_pid_file()
-
-    @property
-    def running_pid(self) -> int | None:
-        """The pid of the manager that runs, by the pid file; None if none does."""
-        pid = self._read_pid_file()
-        return int(pid) if pid else None
-
-    def _read_pid_file(self) -> int | None:
-        pid = super()._read_pid_file()
-        return pid if pid and _is_fliswarm(int(pid)) else None
-
-
-def _is_fliswarm(pid: int) -> bool:
-    """Whether a process is a manager: after a crash its number may be somebody else's."""
-    try:
-        return any("fliswarm" in word for word in psutil.Process(pid).cmdline())
-    except psutil.Error:
-        return False
 
 
 def pid_path(config: SwarmConfig, given: str | None) -> Path:
@@ -82,8 +61,15 @@ def log_path(config: SwarmConfig, given: str | None) -> Path:
 
 
 def running_pid(pid_file: Path) -> int | None:
-    """The pid of the manager that runs; None if none does."""
-    return _Quiet(name="fliswarm", pid_file=str(pid_file)).running_pid
+    """The pid of the manager that runs, 0 while it is being started; None if none does.
+
+    Raises:
+        StartError: the pid file cannot be read.
+    """
+    try:
+        return pidfile.holder(pid_file)
+    except PidFileError as error:
+        raise StartError(str(error)) from error
 
 
 def start(
@@ -101,9 +87,6 @@ def start(
     Raises:
         StartError: it runs already, or it cannot listen.
     """
-    pid = running_pid(pid_file)
-    if pid is not None:
-        raise StartError(f"fliswarm runs already with pid {pid} ({pid_file})")
     try:
         config.state_dir.mkdir(parents=True, exist_ok=True)
         pid_file.parent.mkdir(parents=True, exist_ok=True)
@@ -112,28 +95,31 @@ def start(
             log_file.open("a").close()
     except OSError as error:
         raise StartError(f"cannot write {error.filename}: {error.strerror}") from error
+    try:
+        held = PidFile(pid_file)
+    except PidFileError as error:
+        raise StartError(str(error)) from error
     if foreground:
-        return _run_here(config, only, pid_file, log_file)
-    return _detach(config, only, pid_file, log_file)
+        return _run_here(config, only, held, log_file)
+    return _detach(config, only, held, log_file)
 
 
 def _run_here(
-    config: SwarmConfig, only: Sequence[str] | None, pid_file: Path, log_file: Path | None
+    config: SwarmConfig, only: Sequence[str] | None, held: PidFile, log_file: Path | None
 ) -> str:
-    set_up_logging(log_file, to_terminal=True)
-    holder = _Quiet(name="fliswarm", pid_file=str(pid_file))
-    holder.hold_pid_file()
     try:
+        held.write()
+        set_up_logging(log_file, to_terminal=True)
         asyncio.run(serve(config, only, lambda words: None))
     except OSError as error:
         raise StartError(_why(config, error)) from error
     finally:
-        holder.drop_pid_file()
+        held.remove()
     return "fliswarm has ended"
 
 
 def _detach(
-    config: SwarmConfig, only: Sequence[str] | None, pid_file: Path, log_file: Path | None
+    config: SwarmConfig, only: Sequence[str] | None, held: PidFile, log_file: Path | None
 ) -> str:
     """Fork the daemon and wait for its word on a pipe: how it listens, or why not."""
     reader, writer = os.pipe()
@@ -145,8 +131,9 @@ def _detach(
                 os.write(writer, words.encode())
                 os.close(writer)
 
-        set_up_logging(log_file, to_terminal=False)
         try:
+            held.write()
+            set_up_logging(log_file, to_terminal=False)
             asyncio.run(serve(config, only, lambda words: ready(f"+{words}")))
         except OSError as error:
             logging.getLogger(__name__).exception("cannot start")
@@ -156,16 +143,19 @@ def _detach(
             logging.getLogger(__name__).exception("the manager died")
             ready(f"-{type(error).__name__}: {error}")
             raise
+        finally:
+            held.remove()
 
     sys.stdout.flush()
     sys.stderr.flush()
     if os.fork() == 0:
         os.close(reader)
         try:
-            _Quiet(name="fliswarm", worker=work, pid_file=str(pid_file), detach=True).start()
+            _Quiet(name="fliswarm", worker=work, detach=True).start()
         finally:
             os._exit(0)
     os.close(writer)
+    held.leave()
     return _hear(reader, log_file)
 
 
@@ -242,18 +232,37 @@ def stop(pid_file: Path) -> str:
     """Stop the manager and wait for its end.
 
     Raises:
-        StartError: it does not end.
+        StartError: it does not end, or it is not ours to end.
     """
-    pid = running_pid(pid_file)
+    pid = _said(pid_file)
     if pid is None:
         return "fliswarm is not running"
     limit = FINISH + 15
     try:
         process = psutil.Process(pid)
+        # Only who holds the file is ended: its number may be older than the one who holds it.
+        if not pidfile.holds(pid, pid_file):
+            raise StartError(f"pid {pid} does not hold {pid_file}; try again")
         process.terminate()
         process.wait(limit)
     except psutil.NoSuchProcess:
         pass
+    except (PidFileError, psutil.AccessDenied):
+        raise StartError(f"pid {pid} ({pid_file}) belongs to another user") from None
     except psutil.TimeoutExpired:
         raise StartError(f"pid {pid} has not ended after {limit:g} s") from None
     return f"fliswarm (pid {pid}) has ended; containers keep running"
+
+
+def _said(pid_file: Path) -> int | None:
+    """The manager's pid, waited for while it is being started; None if none runs.
+
+    Raises:
+        StartError: it does not say it.
+    """
+    until = time.monotonic() + SAID
+    while (pid := running_pid(pid_file)) == 0:
+        if time.monotonic() > until:
+            raise StartError(f"fliswarm is being started ({pid_file}); try again")
+        time.sleep(0.05)
+    return pid
