@@ -136,9 +136,9 @@ def holds(pid: int, path: Path) -> bool:
     """
     try:
         wanted = path.stat()
-        for entry in Path(f"/proc/{pid}/fd").iterdir():
+        for entry in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(entry.stat(), wanted):
+                if os.path.samestat(os.stat(f"/proc/{pid}/fd/{entry}"), wanted):
                     return True
     except (FileNotFoundError, ProcessLookupError):
         return False
