@@ -83,6 +83,11 @@ KeysDictionary(
         help='The state of a node, the lowest layer that fails (host, engine, container, actor, camera), the cause, and since when (UTC).',
     ),
     Key(
+        'factAge',
+        String(name="node"), Float(name="engine"), Float(name="camera"),
+        help="How long ago, in seconds, a node's engine and container were looked at (and its computer, where the engine did not answer), and its camera actor last answered; nan for never.",
+    ),
+    Key(
         'drained',
         String(name="node"), String(name="reason"), String(name="by"), String(name="since"),
         help='A node that commands to all or to its category leave out: why, who said so, and since when (UTC). All three are empty when it is drained no longer.',

@@ -99,6 +99,11 @@ def _append(text: Text, name: str, values: list[str], style: str) -> None:
         node, reason, by, since = values[:4]
         text.append(f"{node} ", "bold")
         text.append(f"drained: {reason} (by {by} since {since})" if since else "drained no longer")
+    elif name == "factAge" and len(values) >= 3:
+        node, *ages = values[:3]
+        engine, camera = ("never" if age == "nan" else f"{age} s ago" for age in ages)
+        text.append(f"{node} ", "bold")
+        text.append(f"engine seen {engine}, camera heard {camera}", style)
     elif name in ("text", "error", "help"):
         label = f"{values[0]}: " if name != "help" and len(values) > 1 else ""
         text.append(label, "bold")

@@ -136,6 +136,14 @@ KEYWORDS: tuple[Keyword, ...] = (
         new=True,
     ),
     Keyword(
+        "factAge",
+        (("node", str), ("engine", float), ("camera", float)),
+        "How long ago, in seconds, a node's engine and container were looked at (and its "
+        "computer, where the engine did not answer), and its camera actor last answered; nan "
+        "for never.",
+        new=True,
+    ),
+    Keyword(
         "drained",
         (("node", str), ("reason", str), ("by", str), ("since", str)),
         "A node that commands to all or to its category leave out: why, who said so, and since "

@@ -80,14 +80,18 @@ async def test_the_state_of_every_node(swarm: Swarm) -> None:
     lines = await swarm.user.ask("status")
     address = {name: node.engine.address for name, node in swarm.fleet.nodes.items()}
     found = [re.sub(r"\d{4}-\d\d-\d\dT[\d:]{8}Z", "TIME", line) for line in lines]
+    found = [re.sub(r"(factAge=\w+),\d\.\d,\d\.\d$", r"\1,AGES", line) for line in found]
     assert found == [
         ">", "i enabledNodes=gfa1,gfa2,fvc",
         f"i node=gfa1,127.0.0.1,{address['gfa1']},T,T",
-        "d container=gfa1,000100010001", 'i nodeState=gfa1,READY,"","",TIME',
+        "d container=gfa1,000100010001", "d factAge=gfa1,AGES",
+        'i nodeState=gfa1,READY,"","",TIME',
         f"i node=gfa2,127.0.0.1,{address['gfa2']},T,T",
-        "d container=gfa2,000100010001", 'i nodeState=gfa2,READY,"","",TIME',
+        "d container=gfa2,000100010001", "d factAge=gfa2,AGES",
+        'i nodeState=gfa2,READY,"","",TIME',
         f"i node=fvc,127.0.0.1,{address['fvc']},T,T",
-        "d container=fvc,000100010001", 'i nodeState=fvc,READY,"","",TIME',
+        "d container=fvc,000100010001", "d factAge=fvc,AGES",
+        'i nodeState=fvc,READY,"","",TIME',
         ":",
     ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ EXAMPLES: dict[str, list[Any]] = {
     "filename_bundle": ["/data/a.fits", "/data/b.fits"],
     "version": ["0.1.0"],
     "help": ["Usage: fliswarm status"],
+    "factAge": ["gfa1", 1.2, 41.7],
     "nodeState": ["gfa1", "FAILED", "container", "exit code 1 | x", "2026-11-21T03:00:00Z"],
     "verdict": ["gfa1", "silent", 10.012, "nothing, not even a ping"],
 }  # fmt: skip
@@ -80,6 +82,13 @@ def test_what_we_write_is_consumed_by_the_hubs_dictionary(
     assert dictionary[keyword.name].consume(read)
     native = [value.native for value in read.values]
     assert native == [float(v) if isinstance(v, float) else v for v in example(keyword)]
+
+
+def test_an_age_that_nobody_knows_is_read_by_the_hub(dictionary: keys.KeysDictionary) -> None:
+    body = keywords.format_keyword("factAge", ["gfa1", math.nan, 1.0])
+    (read,) = ReplyParser().parse(f".fliswarm 1 fliswarm i {body}").keywords
+    assert dictionary["factAge"].consume(read)
+    assert math.isnan(read.values[1])
 
 
 def test_the_old_keywords_have_the_types_that_their_readers_know() -> None:

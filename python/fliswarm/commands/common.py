@@ -48,7 +48,7 @@ def guarded(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
 
 
 def write_node(command: Command, status: NodeStatus) -> None:
-    """The keywords node, container, volume and nodeState of one node.
+    """The keywords node, container, volume, factAge and nodeState of one node.
 
     Volumes are not spoken of while the engine does not answer: nobody knows.
     """
@@ -62,6 +62,10 @@ def write_node(command: Command, status: NodeStatus) -> None:
             there = status.volumes.get(volume.name)
             device = there.device if there is not None else "NA"
             command.debug(volume=[status.name, volume.name, there is not None, device])
+    ages = [
+        math.nan if age is None else round(age, 1) for age in (status.engine_age, status.camera_age)
+    ]
+    command.debug(factAge=[status.name, *ages])
     command.write("i" if not status.layer else "w", node_state(status))
 
 
