@@ -30,7 +30,7 @@ from .config import SwarmConfig
 from .hub import Hub
 from .picture import NodeStatus
 from .protocol import MAX_LINE, Reply
-from .server import Line, LineServer, Outbox
+from .server import Line, LineServer, Nobody, Outbox
 from .state import State
 from .swarm import Swarm
 
@@ -82,7 +82,6 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
             on_line=self.new_command,
             asked=lambda user: [c for c in self.running if c.transport is user],
         )
-        self.settings = config
         self.swarm = Swarm(
             config, only, on_change=self._node_changed, on_broadcast=self._camera_spoke
         )
@@ -93,6 +92,11 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         if actor.tron_host:
             self.tron = Hub(actor.name, actor.tron_host, actor.tron_port, sdss_log)
             self.parser.add_command(tron_reconnect, "tron-reconnect")
+
+    @property
+    def settings(self) -> SwarmConfig:
+        """The configuration in force."""
+        return self.swarm.config
 
     # start and stop
 
@@ -178,6 +182,10 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         self.running.add(command)
         command.add_done_callback(self.running.discard)
         self.parse_command(command)
+
+    def order(self, words: str) -> None:
+        """Run a command of the manager's own; its replies go to the log only."""
+        self.new_command(Nobody(), Line(words.encode()))
 
     def parse_command(self, command: Command) -> Command:
         """Run a command; a fault in its words fails it."""

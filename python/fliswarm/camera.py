@@ -66,6 +66,16 @@ class Camera:
         self.made = 0
         """How many connections have been made; names the one that stands."""
 
+    def configure(self, host: str, port: int, connect_timeout: float, silence: float) -> None:
+        """Take other settings; a connection to another place is closed."""
+        moves = (host, port) != (self.host, self.port)
+        self.host, self.port = host, port
+        self.connect_timeout, self.silence = connect_timeout, silence
+        if moves:
+            self.close("the configuration has another place for the camera")
+        elif self._connection is not None:
+            self._connection.silence = silence
+
     @property
     def connected(self) -> bool:
         """Whether a connection stands (it may still be silent)."""

@@ -15,6 +15,7 @@ from click.shell_completion import get_completion_class
 from rich.console import Console
 
 from . import __version__, config, daemon, display, keywords
+from .changes import compare
 from .client import Client, ClientError
 from .config import SwarmConfig, redact
 from .errors import ConfigError, SelectionError
@@ -186,6 +187,23 @@ def config_check(file: str) -> None:
         click.echo(str(error), err=True)
         sys.exit(1)
     click.echo(f"{file}: good, {len(loaded.nodes)} nodes, {len(loaded.enabled)} enabled")
+
+
+@config_group.command("diff")
+@click.argument("new", type=click.Path(dir_okay=False))
+@pass_settings
+def config_diff(settings: dict[str, Any], new: str) -> None:
+    """Show in what NEW differs from the configuration of `-c FILE`; no secrets.
+
+    What a running manager would take: fliswarm send reload --dry-run
+    """
+    try:
+        changes = compare(_load(settings), config.load(new))
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    for line in [*changes.lines(), *changes.restart_lines()] or ["nothing is different"]:
+        click.echo(line)
 
 
 @config_group.command("schema")

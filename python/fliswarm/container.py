@@ -7,15 +7,13 @@ camera answers; if it never does, the new one is removed and the old one is back
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from typing import Any
 
-from .config import NodeConfig, Timeouts, VolumeConfig
-from .engine import LABEL_MANAGER, LABEL_SPEC, LABEL_SWARM, ContainerSpec, Engine, Found, Owner
+from .config import NodeConfig, Timeouts
+from .engine import LABEL_MANAGER, LABEL_SWARM, ContainerSpec, Engine, Found, Owner
 from .errors import ContainerError, EngineError, NodeError
+from .spec import differs, wanted
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Called with a message code and keywords as an operation goes on."""
@@ -25,48 +23,6 @@ LOG_LINES = 10
 LOG_SHORT = 3
 """How many of them stand in a cause, each of `LOG_WIDTH` characters at most."""
 LOG_WIDTH = 160
-
-
-def wanted(node: NodeConfig, owner: Owner) -> ContainerSpec:
-    """The container that a node shall have, by its configuration. Pure."""
-    user = None
-    if node.uid is not None or node.gid is not None:
-        user = str(node.uid or 0) if node.gid is None else f"{node.uid or 0}:{node.gid}"
-    spec = ContainerSpec(
-        name=node.container,
-        image=node.image,
-        command=node.command,
-        environment=node.environment,
-        volumes=node.volumes,
-        mounts=tuple((m.source, m.target, m.read_only) for m in node.mounts),
-        devices=node.devices,
-        device_cgroup_rules=node.device_cgroup_rules,
-        memory=node.memory,
-        cpus=node.cpus,
-        network=node.network,
-        privileged=node.privileged,
-        init=node.init,
-        stop_signal=node.stop_signal,
-        stop_timeout=node.stop_timeout,
-        user=user,
-    )
-    text = json.dumps(asdict(spec), sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    spec.labels.update({**owner.labels, LABEL_SPEC: digest})
-    return spec
-
-
-def differs(wanted_volume: VolumeConfig, found: VolumeConfig) -> str:
-    """In what a volume differs from the configuration; empty if in nothing. Pure."""
-    if found.driver != wanted_volume.driver:
-        return f"driver {found.driver}, configured {wanted_volume.driver}"
-    keys = sorted(set(found.opts) | set(wanted_volume.opts))
-    parts = [
-        f"{key} is {found.opts.get(key, 'not set')!r}, configured {wanted_volume.opts.get(key)!r}"
-        for key in keys
-        if found.opts.get(key) != wanted_volume.opts.get(key)
-    ]
-    return "; ".join(parts)
 
 
 def describe_end(found: Found, log: list[str]) -> str:
@@ -136,7 +92,7 @@ class Lifecycle:
             NodeError: it failed; the old container is back if it could be kept.
         """
         old = await self._take_stock(force)
-        await self._pull(tell)
+        await self.pull(tell)
         kept = await self._volumes(tell, force, old, leave_camera)
         fresh = await self._create(tell)
         aside = f"{self.node.container}.old"
@@ -164,6 +120,17 @@ class Lifecycle:
         self._must_be_ours(found)
         await self.engine.stop(found.id, self.node.stop_timeout)
         return True
+
+    async def remove(self) -> str:
+        """Stop the container and remove it; returns why it was left, empty where it is gone."""
+        found = await self.engine.find(self.node.container)
+        if found is None:
+            return ""
+        if not found.is_ours(self.owner):
+            return say_foreign(found)
+        await self.engine.stop(found.id, self.node.stop_timeout)
+        await self.engine.remove(found.id)
+        return ""
 
     async def start(self, port_free: Callable[[], Awaitable[None]]) -> str:
         """Start the container that is there; returns its id.
@@ -243,7 +210,12 @@ class Lifecycle:
         if not force and not found.is_ours(self.owner):
             raise ContainerError(self.node.name, say_foreign(found))
 
-    async def _pull(self, tell: Tell) -> None:
+    async def pull(self, tell: Tell) -> None:
+        """Fetch the image.
+
+        Raises:
+            EngineError: it cannot be fetched, and the node does not have it.
+        """
         image = self.node.image
         if not self.engine.has_images:
             return

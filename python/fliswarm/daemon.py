@@ -195,6 +195,8 @@ async def serve(
         loop.add_signal_handler(number, ended.set)
     actor = SwarmActor(config, _sdss_logger(), only)
     await actor.start()
+    if not (sys.stdin and sys.stdin.isatty()):  # there it says that the terminal is gone
+        loop.add_signal_handler(signal.SIGHUP, actor.order, "reload")
     ready(f"fliswarm listens on {actor.host}:{actor.port} with pid {os.getpid()}")
     try:
         await ended.wait()

@@ -95,6 +95,9 @@ def _append(text: Text, name: str, values: list[str], style: str) -> None:
         text.append(f"{node} ", "bold")
         text.append(verdict, "green" if verdict == "ok" else "bold red")
         text.append(f" after {float(seconds):.1f} s" + (f": {reason}" if reason else ""))
+    elif name == "configDiffers" and len(values) >= 2:
+        text.append(f"{values[0]} ", "bold")
+        text.append(f"differs: {values[1]}", style)
     elif name == "drained" and len(values) >= 4:
         node, reason, by, since = values[:4]
         text.append(f"{node} ", "bold")

@@ -69,6 +69,20 @@ class Intents:
             self.switched[name] = enabled
             self.save()
 
+    def configure(self, configured: Iterable[str]) -> None:
+        """Take another list of nodes that the configuration enables.
+
+        Where it says something else of a node than before, what was enabled or disabled by
+        command is forgotten: for that node alone.
+        """
+        now = sorted(configured)
+        changed = set(now) ^ set(self._configured)
+        if changed:
+            self._configured = now
+            for name in changed:
+                self.switched.pop(name, None)
+            self.save()
+
     def stop(self, name: str, stopped: bool) -> None:
         """Keep that a node's container shall stay stopped, or no longer."""
         if (name in self.stopped) != stopped:

@@ -151,6 +151,12 @@ KEYWORDS: tuple[Keyword, ...] = (
         new=True,
     ),
     Keyword(
+        "configDiffers",
+        (("node", str), ("what", str)),
+        "In what a node is not as the configuration has it, and what puts it right.",
+        new=True,
+    ),
+    Keyword(
         "verdict",
         (("node", str), ("verdict", str), ("seconds", float), ("reason", str)),
         "How a command ended on a node: ok, failed, silent, lost, unreachable, timeout, busy, "

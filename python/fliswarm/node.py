@@ -17,7 +17,7 @@ from .camera import Camera
 from .config import NodeConfig, Timeouts
 from .connection import OnReply
 from .container import Lifecycle, Tell, short_log
-from .engine import Owner, make_engine
+from .engine import LABEL_SPEC, Owner, make_engine
 from .errors import (
     CameraBusy,
     CameraError,
@@ -30,6 +30,7 @@ from .errors import (
 from .intent import Intents
 from .picture import NodeStatus, Picture
 from .protocol import Reply
+from .spec import spec_hash
 from .watch import RETRY, Watch
 
 VISIT = 0.5
@@ -65,6 +66,9 @@ class Node:
         self.timeouts = timeouts
         self.intents = intents
         self.on_broadcast = on_broadcast
+        self.deferred = ""
+        """What the configuration file has otherwise and `reload --apply` would change."""
+        self._spec = ""
         self.engine = make_engine(config, timeouts.engine, state_dir)
         owner = Owner(swarm, intents.manager, config.name)
         self.life = Lifecycle(config, owner, self.engine, timeouts)
@@ -85,6 +89,38 @@ class Node:
     def _camera_spoke(self, reply: Reply) -> None:
         self.watch.camera_spoke()
         self.on_broadcast(self.name, reply)
+
+    def configure(self, config: NodeConfig, timeouts: Timeouts) -> None:
+        """Take another configuration, not with another engine or another container's name.
+
+        The connection to the camera, its pending commands and all that is known stay; only
+        where the camera is at another place is the connection made anew.
+
+        Raises:
+            NodeBusy: the container is just being replaced, stopped or started.
+        """
+        if config != self.config:
+            self._refuse_operation()
+        self.config = self.life.node = self.watch.config = config
+        self.timeouts = self.life.timeouts = self.watch.timeouts = timeouts
+        self.watch.restarts.policy = config.restart
+        self.engine.limit(timeouts.engine)
+        self.picture.ready = timeouts.ready
+        self.picture.volumes_at = None
+        self.camera.configure(config.host, config.port, timeouts.connect, timeouts.silence)
+        self._spec = ""
+        self.watch.wake()
+
+    @property
+    def differs(self) -> str:
+        """In what the node differs from its configuration, and what to do; empty if in nothing."""
+        found = self.picture.facts.container
+        if self.deferred or found is None or not self.picture.facts.ours:
+            return self.deferred
+        self._spec = self._spec or spec_hash(self.config)
+        if found.labels.get(LABEL_SPEC, self._spec) == self._spec:
+            return ""
+        return "the container was made from another configuration; reconnect makes it anew"
 
     async def run(self) -> None:
         """Keep watch until cancelled."""
@@ -126,11 +162,11 @@ class Node:
         self.watch.enabled.set()
         self.watch.wake()
 
-    def disable(self) -> None:
+    def disable(self, reason: str = "the node was disabled") -> None:
         """Take no part: the camera is disconnected, its container goes on."""
         self.watch.enabled.clear()
         self.picture.update(enabled=False, camera_ok=False, camera_late=False)
-        self.camera.close("the node was disabled")
+        self.camera.close(reason)
         self.watch.wake()
 
     # talking
@@ -176,7 +212,7 @@ class Node:
         Raises:
             NodeError: it failed, or the camera is busy and `force` was not given.
         """
-        self._refuse_busy(force)
+        self.refuse_busy(force)
         async with self._operation("reconnect"):
             await self.life.replace(
                 tell, force, self._wait_ready, self._leave_camera, self._port_free
@@ -185,12 +221,19 @@ class Node:
 
     async def stop(self, force: bool = False) -> bool:
         """Stop the container and leave it stopped; returns whether one ran."""
-        self._refuse_busy(force)
+        self.refuse_busy(force)
         async with self._operation("stop"):
             self._leave_camera()
             stopped = await self.life.stop()
             self._want_stopped(True)
             return stopped
+
+    async def discard(self, force: bool = False) -> str:
+        """Stop the container and remove it; returns why it was left, empty where it is gone."""
+        self.refuse_busy(force)
+        async with self._operation("removal"):
+            self._leave_camera()
+            return await self.life.remove()
 
     async def restart(self, force: bool = False) -> None:
         """Stop and start the container.
@@ -230,12 +273,23 @@ class Node:
                 await self.watch.look(thorough=True)
                 return
 
-    def _refuse_busy(self, force: bool) -> None:
+    def refuse_busy(self, force: bool) -> None:
+        """See that nothing is disturbed; with `force`, only operations count.
+
+        Raises:
+            NodeBusy: the container is just being replaced, stopped or started.
+            CameraBusy: the camera is at a command of ours.
+        """
+        self._refuse_operation()
         at = self.camera.unfinished
         if at and not force:
             raise CameraBusy(
                 self.name, f"the camera is at {at} command(s) of ours; --force interrupts"
             )
+
+    def _refuse_operation(self) -> None:
+        if self.picture.facts.operation:
+            raise NodeBusy(self.name, f"{self.picture.facts.operation} is under way already")
 
     def _leave_camera(self) -> None:
         self.camera.close("the container is being replaced or stopped")
@@ -301,8 +355,7 @@ class Node:
     @contextlib.asynccontextmanager
     async def _operation(self, name: str) -> AsyncIterator[None]:
         """One operation at a time; afterwards reality is looked at, whatever happened."""
-        if self.picture.facts.operation:
-            raise NodeBusy(self.name, f"{self.picture.facts.operation} is under way already")
+        self._refuse_operation()
         self.picture.update(operation=name, camera_error=None)
         try:
             yield

@@ -142,6 +142,19 @@ async def read_line(reader: asyncio.StreamReader) -> Line:
             return Line(head, too_long=True) if head else Line(line)
 
 
+class Nobody:
+    """The manager as a user of its own: what it is told goes to the log only."""
+
+    user_id = -1
+
+    def get_extra_info(self, _name: str) -> None:
+        """It comes from nowhere."""
+
+    def is_closing(self) -> bool:
+        """Nothing is sent to it."""
+        return True
+
+
 class Outbox:
     """What goes out to the users: all lines of one turn of the loop in one write each.
 

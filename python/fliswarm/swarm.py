@@ -5,31 +5,18 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
-from .config import SwarmConfig
+from .config import NodeConfig, SwarmConfig
 from .errors import (
-    CameraBusy,
-    CameraClosed,
-    CameraError,
-    CameraLost,
-    CameraSilent,
-    CameraTimeout,
-    CameraUnreachable,
-    EngineTimeout,
-    EngineUnreachable,
-    NodeBusy,
-    NodeError,
     SelectionError,
 )
 from .intent import Drain, Intents
 from .node import Node
 from .picture import NodeStatus
-from .protocol import Code, Reply
+from .protocol import Reply
 
 T = TypeVar("T")
 
@@ -37,49 +24,6 @@ UNKNOWN_SHOWN = 5
 """How many unknown names are said, each with the nearest known one; the rest are counted."""
 
 log = logging.getLogger(__name__)
-
-
-class Verdict(StrEnum):
-    """How a command ended on one node."""
-
-    OK = "ok"
-    FAILED = "failed"
-    SILENT = "silent"
-    LOST = "lost"
-    UNREACHABLE = "unreachable"
-    TIMEOUT = "timeout"
-    BUSY = "busy"
-    DISABLED = "disabled"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a command on one node: its verdict, why, and how long it took (seconds)."""
-
-    node: Node
-    verdict: Verdict
-    reason: str = ""
-    seconds: float = 0.0
-    error: NodeError | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the node did what it was asked."""
-        return self.verdict is Verdict.OK
-
-
-_VERDICTS: tuple[tuple[type[NodeError], Verdict], ...] = (
-    (NodeBusy, Verdict.BUSY),
-    (CameraBusy, Verdict.BUSY),
-    (CameraUnreachable, Verdict.UNREACHABLE),
-    (EngineUnreachable, Verdict.UNREACHABLE),
-    (EngineTimeout, Verdict.UNREACHABLE),
-    (CameraLost, Verdict.LOST),
-    (CameraClosed, Verdict.LOST),
-    (CameraSilent, Verdict.SILENT),
-    (CameraTimeout, Verdict.TIMEOUT),
-    (CameraError, Verdict.FAILED),
-)
 
 
 class Swarm:
@@ -102,18 +46,12 @@ class Swarm:
     ) -> None:
         self.config = config
         self.intents = Intents(config.state_dir, config.enabled)
-        self.nodes = {
-            name: Node(
-                node,
-                config.actor.name,
-                config.timeouts,
-                config.state_dir,
-                self.intents,
-                on_change=on_change,
-                on_broadcast=on_broadcast,
-            )
-            for name, node in config.nodes.items()
-        }
+        self.reloading = asyncio.Lock()
+        self._on_change = on_change
+        self._on_broadcast = on_broadcast
+        self._group: asyncio.TaskGroup | None = None
+        self._watches: dict[Node, asyncio.Task[None]] = {}
+        self.nodes = {name: self.make(node) for name, node in config.nodes.items()}
         self.intents.save()
         wanted = self.named(only) if only is not None else list(self.nodes.values())
         for node in wanted:
@@ -123,8 +61,59 @@ class Swarm:
     async def run(self) -> None:
         """Keep watch over all nodes until cancelled."""
         async with asyncio.TaskGroup() as group:
+            self._group = group
             for node in self.nodes.values():
-                group.create_task(node.run(), name=f"node {node.name}")
+                self._begin(node)
+            await asyncio.Event().wait()
+
+    def _begin(self, node: Node) -> None:
+        if self._group is not None:
+            task = self._group.create_task(node.run(), name=f"node {node.name}")
+            self._watches[node] = task
+
+    # another configuration
+
+    def make(self, node: NodeConfig) -> Node:
+        """A node with the deadlines in force; nothing of it runs yet."""
+        return Node(
+            node,
+            self.config.actor.name,
+            self.config.timeouts,
+            self.config.state_dir,
+            self.intents,
+            on_change=self._on_change,
+            on_broadcast=self._on_broadcast,
+        )
+
+    def add(self, node: Node) -> None:
+        """Begin to keep watch over a node, in the place of one of the same name."""
+        self.nodes[node.name] = node
+        self._begin(node)
+
+    async def end(self, node: Node, reason: str) -> None:
+        """End the watch over a node and close its connections; its container goes on."""
+        node.disable(reason)
+        watch = self._watches.pop(node, None)
+        if watch is not None:
+            watch.cancel()
+            await asyncio.wait({watch})
+
+    def arrange(self, config: SwarmConfig) -> None:
+        """Take the order of the nodes from a configuration, and keep who is enabled by it.
+
+        What a node itself is has come before, by `Node.configure`. A node that is not in the
+        configuration comes last.
+        """
+        order = [*config.nodes, *(name for name in self.nodes if name not in config.nodes)]
+        self.nodes = {name: self.nodes[name] for name in order if name in self.nodes}
+        self.config = replace(
+            self.config,
+            timeouts=config.timeouts,
+            registry=config.registry,
+            enabled=config.enabled,
+            nodes={name: node.config for name, node in self.nodes.items()},
+        )
+        self.intents.configure(config.enabled)
 
     def switch(self, node: Node, enabled: bool) -> None:
         """Enable or disable a node, and keep it so over a restart of the manager."""
@@ -221,46 +210,3 @@ class Swarm:
             parts.append(f"and {len(unknown) - UNKNOWN_SHOWN} more")
         known = ", ".join(self.nodes) or "none"
         return f"unknown node {', '.join(parts)}; known: {known}"
-
-
-async def fan_out(
-    nodes: Sequence[Node], act: Callable[[Node], Awaitable[Reply | None]]
-) -> list[Outcome]:
-    """Do the same on all nodes at once; every node has its outcome, in the order given.
-
-    A node that fails does not disturb the others, and none is waited for longer than its
-    own deadlines allow.
-    """
-    return list(await asyncio.gather(*(_one(node, act) for node in nodes)))
-
-
-def verdict_of(error: NodeError) -> Verdict:
-    """The verdict on a node that failed with this error."""
-    return next((v for kind, v in _VERDICTS if isinstance(error, kind)), Verdict.FAILED)
-
-
-async def _one(node: Node, act: Callable[[Node], Awaitable[Reply | None]]) -> Outcome:
-    if not node.enabled:
-        return Outcome(node, Verdict.DISABLED, "the node is disabled; enable it first")
-    started = time.monotonic()
-    try:
-        reply = await act(node)
-    except NodeError as error:
-        return Outcome(node, verdict_of(error), error.cause, time.monotonic() - started, error)
-    except Exception as error:
-        # A fault of ours on one node is that node's failure, not everybody's.
-        log.exception("%s: internal error", node.name)
-        reason = f"internal error {type(error).__name__}: {error}; see the log"
-        return Outcome(node, Verdict.FAILED, reason, time.monotonic() - started)
-    seconds = time.monotonic() - started
-    if reply is not None and reply.code is not Code.DONE:
-        return Outcome(node, Verdict.FAILED, _words(reply), seconds)
-    return Outcome(node, Verdict.OK, "", seconds)
-
-
-def _words(reply: Reply) -> str:
-    """What a camera said when it failed a command."""
-    error = reply.data.get("error", reply.data.get("text", ""))
-    if isinstance(error, dict):
-        error = error.get("error", error)
-    return str(error) or "the camera failed the command without a word"

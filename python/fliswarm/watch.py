@@ -107,7 +107,7 @@ class Watch:
         self._stream_pause = STREAM_PAUSES[0]
         self._stop_heard: float | None = None
         self._outage = False
-        self._restarts = Restarts(config.name, config.restart)
+        self.restarts = Restarts(config.name, config.restart)
 
     async def run(self) -> None:
         """Keep watch until cancelled; owns its tasks."""
@@ -195,9 +195,9 @@ class Watch:
     async def _watch_container(self) -> None:
         self._look_now.clear()
         await self.look()
-        self._restarts.plan(self.picture.status)
-        await _pause(self._look_now, min(self.timeouts.probe, self._restarts.wait))
-        if self._restarts.take():
+        self.restarts.plan(self.picture.status)
+        await _pause(self._look_now, min(self.timeouts.probe, self.restarts.wait))
+        if self.restarts.take():
             await self._start_again()
 
     async def look(self, thorough: bool = False) -> None:
@@ -284,7 +284,7 @@ class Watch:
     async def _start_again(self) -> None:
         """Start the dead container; its camera is reached by the camera loop."""
         found = self.picture.facts.container
-        if found is None or not self._restarts.is_due(self.picture.facts):
+        if found is None or not self.restarts.is_due(self.picture.facts):
             return
         self.picture.update(operation="restart")
         try:

@@ -27,10 +27,11 @@ QUICK = {"connect": 2.0, "engine": 5.0, "silence": 2.0, "probe": 0.3, "ping": 0.
 
 
 @contextlib.asynccontextmanager
-async def managing(content: dict[str, Any], **options: Any) -> AsyncIterator[SwarmActor]:
-    """A manager of this configuration, on a port that the system chooses."""
-    content = {"actor": {"port": 0}, "timeouts": QUICK, **content}
-    loaded = config.loads(yaml.safe_dump(content, sort_keys=False), observatory="APO")
+async def managing(
+    content: dict[str, Any], file: Path | None = None, **options: Any
+) -> AsyncIterator[SwarmActor]:
+    """A manager of this configuration (in a file), on a port that the system chooses."""
+    loaded = _load(written(content), file)
     log = get_logger("fliswarm.clu", capture_exceptions=False, capture_warnings=False)
     actor = SwarmActor(loaded, log, **options)
     await actor.start()
@@ -39,6 +40,18 @@ async def managing(content: dict[str, Any], **options: Any) -> AsyncIterator[Swa
     finally:
         async with asyncio.timeout(DEADLINE):
             await actor.stop()
+
+
+def _load(text: str, file: Path | None) -> config.SwarmConfig:
+    if file is None:
+        return config.loads(text, observatory="APO")
+    file.write_text(text)
+    return config.load(file, observatory="APO")
+
+
+def written(content: dict[str, Any]) -> str:
+    """A configuration as YAML, with quick deadlines."""
+    return yaml.safe_dump({"actor": {"port": 0}, "timeouts": QUICK, **content}, sort_keys=False)
 
 
 class User:

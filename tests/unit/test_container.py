@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fliswarm import config
 from fliswarm.config import Mount, NodeConfig, Power, VolumeConfig
-from fliswarm.container import LOG_WIDTH, describe_end, differs, say_foreign, wanted
+from fliswarm.container import LOG_WIDTH, describe_end, say_foreign
 from fliswarm.engine import (
     LABEL_MANAGER,
     LABEL_NODE,
@@ -21,6 +21,7 @@ from fliswarm.engine import (
     Found,
     Owner,
 )
+from fliswarm.spec import differs, wanted
 
 OWNER = Owner("fliswarm", "hub-1234", "gfa1")
 FILE = """

@@ -14,9 +14,10 @@ import pytest
 from fliswarm import config
 from fliswarm.camera import Camera
 from fliswarm.config import NodeConfig, Timeouts
-from fliswarm.container import Lifecycle, wanted
+from fliswarm.container import Lifecycle
 from fliswarm.engine import ContainerSpec, Found, Owner, ProcessEngine
 from fliswarm.errors import CameraError, CameraUnreachable, ContainerError, EngineRefused
+from fliswarm.spec import wanted
 from tests.fleet.camera import StubCamera
 
 NAME = "flicamera-gfa1"

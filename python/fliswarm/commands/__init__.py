@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clu.parsers.click import command_parser as parser
 
-from . import drain, enabling, general, lifecycle, reboot, simulate, status, talk
+from . import drain, enabling, general, lifecycle, reboot, reload, simulate, status, talk
 
 general.give_help(parser)
 general.give_help(general.tron_reconnect)
@@ -16,6 +16,7 @@ __all__ = [
     "lifecycle",
     "parser",
     "reboot",
+    "reload",
     "simulate",
     "status",
     "talk",

@@ -12,8 +12,9 @@ from clu.command import Command
 
 from ..errors import FliswarmError
 from ..intent import Drain
+from ..node import Node
+from ..outcome import Outcome
 from ..picture import NodeStatus
-from ..swarm import Outcome
 
 names_option = click.option(
     "-n", "--names", metavar="NAMES", help="Comma-separated nodes; all enabled ones by default."
@@ -47,13 +48,13 @@ def guarded(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
     return run
 
 
-def write_node(command: Command, status: NodeStatus) -> None:
+def write_node(command: Command, node: Node) -> None:
     """The keywords node, container, volume, factAge and nodeState of one node.
 
     Volumes are not spoken of while the engine does not answer: nobody knows.
     """
+    status, config = node.status, node.config
     facts = status.facts
-    config = command.actor.swarm.nodes[status.name].config
     engine_ok = bool(facts.engine_ok)
     command.info(node=[status.name, config.host, config.address, status.host_ok, engine_ok])
     command.debug(container=[status.name, status.container_id])

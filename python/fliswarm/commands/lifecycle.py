@@ -9,7 +9,7 @@ from clu.command import Command
 from clu.parsers.click import command_parser as parser
 
 from ..node import Node
-from ..swarm import fan_out
+from ..outcome import fan_out
 from .common import (
     category_option,
     end,
@@ -39,7 +39,7 @@ async def reconnect(command: Command, names: str | None, category: str | None, f
 
     async def act(node: Node) -> None:
         await node.reconnect(lambda code, words: command.write(code, words), force)
-        write_node(command, node.status)
+        write_node(command, node)
 
     outcomes = await fan_out(nodes, act)
     write_verdicts(command, outcomes)

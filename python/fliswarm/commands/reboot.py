@@ -12,7 +12,7 @@ from clu.parsers.click import command_parser as parser
 from .. import host
 from ..errors import EngineError, HostError, HubError
 from ..node import Node
-from ..swarm import fan_out
+from ..outcome import fan_out
 from .common import (
     category_option,
     end,
@@ -39,7 +39,7 @@ async def reboot(command: Command, names: str | None, category: str | None, hard
         command.info(text=f"{node.name}: rebooting {node.config.host}.")
         await (_hard if hard else _soft)(command, node)
         await node.wait_engine(node.timeouts.reboot)
-        write_node(command, node.status)
+        write_node(command, node)
 
     outcomes = await fan_out(command.actor.swarm.select(names, category), act)
     write_verdicts(command, outcomes)

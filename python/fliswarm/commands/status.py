@@ -16,9 +16,12 @@ async def status(command: Command) -> Any:
     """Tells the state of every enabled node, in configuration order."""
     nodes = command.actor.swarm.enabled
     command.info(enabledNodes=[node.name for node in nodes])
-    for known in await asyncio.gather(*(node.known() for node in nodes)):
-        write_node(command, known)
-        drain = command.actor.swarm.drained.get(known.name)
+    await asyncio.gather(*(node.known() for node in nodes))
+    for node in nodes:
+        write_node(command, node)
+        if node.differs:
+            command.warning(configDiffers=[node.name, node.differs])
+        drain = command.actor.swarm.drained.get(node.name)
         if drain is not None:
-            command.warning(drained(known.name, drain))
+            command.warning(drained(node.name, drain))
     return command.finish()

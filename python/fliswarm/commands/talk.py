@@ -11,8 +11,8 @@ from clu.parsers.click import command_parser as parser
 
 from ..errors import NodeError, SelectionError
 from ..node import Node
+from ..outcome import Outcome, Verdict, fan_out, verdict_of
 from ..protocol import Reply, encode_command, flatten
-from ..swarm import Outcome, Verdict, fan_out, verdict_of
 from .common import Seconds, category_option, guarded, names_option, write_drained, write_verdicts
 
 NEED = "any, all, or how many cameras must succeed for the command to succeed"

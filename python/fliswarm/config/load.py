@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path as FilePath
 from typing import Any
@@ -39,7 +40,9 @@ def load(path: str | os.PathLike[str] | None = None, observatory: str | None = N
         raise ConfigError([Problem(str(path), 0, "", f"not UTF-8 text: {error.reason}")]) from error
     except OSError as error:
         raise ConfigError([Problem(str(path), 0, "", f"cannot read: {error.strerror}")]) from error
-    return loads(text, str(path), observatory)
+    loaded = loads(text, str(path), observatory)
+    # The daemon changes its folder, and reads the file again when it is told to.
+    return replace(loaded, file=str(FilePath(path).absolute()))
 
 
 def loads(text: str, file: str = "<text>", observatory: str | None = None) -> SwarmConfig:

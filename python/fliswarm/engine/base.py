@@ -194,5 +194,8 @@ class Engine(Protocol):
             EngineError: the stream could not be opened or broke.
         """
 
+    def limit(self, timeout: float) -> None:
+        """Let one call take `timeout` seconds from now on."""
+
     def close(self) -> None:
         """Let go of connections; containers go on."""

@@ -197,6 +197,11 @@ class DockerEngine:
         finally:
             stream.end()
 
+    def limit(self, timeout: float) -> None:
+        self.timeout = timeout
+        if self._client is not None:
+            self._client.timeout = timeout
+
     def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:

@@ -219,6 +219,9 @@ class ProcessEngine:
         finally:
             self._watchers.discard(pass_on)
 
+    def limit(self, timeout: float) -> None:
+        pass
+
     def close(self) -> None:
         self._watchers.clear()
 

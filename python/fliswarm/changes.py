@@ -1,0 +1,213 @@
+"""In what two configurations differ, and what that asks for: nothing, a container, a restart.
+
+Pure. `fliswarm config diff` and the actor's `reload` show the same lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel
+
+from .config import NodeConfig, SwarmConfig, redact
+from .spec import spec_hash
+
+NOT_SET = "not set"
+WIDTH = 70
+"""How much of a value is shown, in characters."""
+RESTART = ("name", "host", "port", "tron_host", "tron_port", "log_dir")
+"""What of the `actor` block takes a new manager."""
+ELSEWHERE = ("address", "container")
+"""What of a node says where its container is: another one may be another container."""
+
+
+class Kind(StrEnum):
+    """What becomes of a node."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A key of the configuration and its two values, as they may be shown (no secrets)."""
+
+    key: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.old} -> {self.new}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChange:
+    """What is different about one node.
+
+    Attributes:
+        old: its configuration until now; None for one that is added.
+        new: its configuration from now on; None for one that is removed.
+        fields: what is different, for one that is changed.
+        recreate: whether it asks for another container.
+        enabled: what `enabled_nodes` says of it now, where that is different; else None.
+    """
+
+    name: str
+    kind: Kind
+    old: NodeConfig | None = None
+    new: NodeConfig | None = None
+    fields: tuple[Difference, ...] = ()
+    recreate: bool = False
+    enabled: bool | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its container is looked for at another engine or under another name."""
+        return _any_differs(self.old, self.new, ELSEWHERE)
+
+    @property
+    def port_moves(self) -> bool:
+        """Whether its camera is looked for at another host or port."""
+        return _any_differs(self.old, self.new, ("host", "port"))
+
+    def __str__(self) -> str:
+        if self.new is not None and self.kind is Kind.ADDED:
+            place = f"{self.new.host}:{self.new.port}, engine {self.new.address}"
+            return f"added {self.name}: {place}" + ("" if self.enabled else ", not enabled")
+        if self.kind is Kind.REMOVED:
+            return f"removed {self.name}"
+        what = "; ".join(map(str, self.fields))
+        return f"changed {self.name}: {what}" + (" (another container)" if self.recreate else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """In what two configurations differ.
+
+    Attributes:
+        nodes: in the order of the new configuration; those removed last.
+        common: what counts for all nodes.
+        restart: what takes a new manager.
+    """
+
+    nodes: tuple[NodeChange, ...]
+    common: tuple[Difference, ...]
+    restart: tuple[Difference, ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is different."""
+        return not (self.nodes or self.common or self.restart)
+
+    def lines(self) -> list[str]:
+        """What a running manager can take, in words, a line each."""
+        return [*map(str, self.nodes), *(f"changed {difference}" for difference in self.common)]
+
+    def restart_lines(self) -> list[str]:
+        """What it cannot take."""
+        return [f"changed {one} (needs a restart of the manager)" for one in self.restart]
+
+
+def compare(old: SwarmConfig, new: SwarmConfig) -> Changes:
+    """In what `new` differs from `old`."""
+    nodes = [change for name in new.nodes if (change := _node(name, old, new)) is not None]
+    nodes += [
+        NodeChange(name, Kind.REMOVED, old=node)
+        for name, node in old.nodes.items()
+        if name not in new.nodes
+    ]
+    both = [[name for name in a.nodes if name in b.nodes] for a, b in ((old, new), (new, old))]
+    order = [] if both[0] == both[1] else [_shown("order", *(", ".join(names) for names in both))]
+    mine = {**{key: getattr(old.actor, key) for key in RESTART}, "state_dir": str(old.state_dir)}
+    theirs = {**{key: getattr(new.actor, key) for key in RESTART}, "state_dir": str(new.state_dir)}
+    places = {key: key if key == "state_dir" else f"actor.{key}" for key in mine}
+    return Changes(
+        tuple(nodes),
+        (*_differences(old.timeouts, new.timeouts, "timeouts."), *order),
+        tuple(
+            _shown(places[key], mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]
+        ),
+    )
+
+
+def _node(name: str, old: SwarmConfig, new: SwarmConfig) -> NodeChange | None:
+    """What is different about a node of the new configuration; None if nothing is."""
+    after, enabled = new.nodes[name], name in new.enabled
+    before = old.nodes.get(name)
+    if before is None:
+        return NodeChange(name, Kind.ADDED, new=after, enabled=enabled)
+    fields = _differences(before, after) if before != after else ()
+    was = name in old.enabled
+    if was != enabled:
+        fields = (*fields, _shown("enabled", *("yes" if on else "no" for on in (was, enabled))))
+    if not fields:
+        return None
+    other = _any_differs(before, after, ELSEWHERE) or spec_hash(before) != spec_hash(after)
+    switched = enabled if was != enabled else None
+    return NodeChange(name, Kind.CHANGED, before, after, fields, other, switched)
+
+
+def _any_differs(old: NodeConfig | None, new: NodeConfig | None, keys: tuple[str, ...]) -> bool:
+    return (
+        old is not None
+        and new is not None
+        and any(getattr(old, key) != getattr(new, key) for key in keys)
+    )
+
+
+def _differences(old: Any, new: Any, prefix: str = "") -> tuple[Difference, ...]:
+    """The keys whose values differ. A secret of the one is hidden in the other as well."""
+    # Not asdict for models: it would leave them as they are.
+    plain = {"old": _plain(old), "new": _plain(new)}
+    shown = redact.redact(plain)
+    values = [dict(_flat(plain[side])) for side in ("old", "new")]
+    texts = [dict(_flat(shown[side])) for side in ("old", "new")]
+    return tuple(
+        _shown(f"{prefix}{key}", *(text.get(key, NOT_SET) for text in texts))
+        for key in dict.fromkeys([*values[0], *values[1]])
+        if values[0].get(key, NOT_SET) != values[1].get(key, NOT_SET)
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    plain = asdict(value)
+    return {key: item.model_dump() if isinstance(item, BaseModel) else _list(item)
+            for key, item in plain.items()}  # fmt: skip
+
+
+def _list(value: Any) -> Any:
+    """Lists of models as lists of plain things; named ones (volumes) by their names."""
+    if not isinstance(value, tuple | list):
+        return value
+    items = [item.model_dump() if isinstance(item, BaseModel) else item for item in value]
+    if items and all(isinstance(item, dict) and "name" in item for item in items):
+        return {item["name"]: item for item in items}
+    return items
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value under its dotted path."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _flat(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def _shown(key: str, old: Any, new: Any) -> Difference:
+    return Difference(key, _short(old), _short(new))
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return NOT_SET
+    text = value if isinstance(value, str) else json.dumps(value)
+    text = repr(text) if text != text.strip() or "\n" in text or not text else text
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"

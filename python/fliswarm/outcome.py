@@ -1,0 +1,118 @@
+"""The same done on many nodes at once: each returns how it ended, none disturbs the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .errors import (
+    CameraBusy,
+    CameraClosed,
+    CameraError,
+    CameraLost,
+    CameraSilent,
+    CameraTimeout,
+    CameraUnreachable,
+    EngineTimeout,
+    EngineUnreachable,
+    NodeBusy,
+    NodeError,
+)
+from .node import Node
+from .protocol import Code, Reply
+
+log = logging.getLogger(__name__)
+
+
+class Verdict(StrEnum):
+    """How a command ended on one node."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SILENT = "silent"
+    LOST = "lost"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    BUSY = "busy"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a command on one node: its verdict, why, and how long it took (seconds)."""
+
+    node: Node
+    verdict: Verdict
+    reason: str = ""
+    seconds: float = 0.0
+    error: NodeError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the node did what it was asked."""
+        return self.verdict is Verdict.OK
+
+
+_VERDICTS: tuple[tuple[type[NodeError], Verdict], ...] = (
+    (NodeBusy, Verdict.BUSY),
+    (CameraBusy, Verdict.BUSY),
+    (CameraUnreachable, Verdict.UNREACHABLE),
+    (EngineUnreachable, Verdict.UNREACHABLE),
+    (EngineTimeout, Verdict.UNREACHABLE),
+    (CameraLost, Verdict.LOST),
+    (CameraClosed, Verdict.LOST),
+    (CameraSilent, Verdict.SILENT),
+    (CameraTimeout, Verdict.TIMEOUT),
+    (CameraError, Verdict.FAILED),
+)
+
+
+async def fan_out(
+    nodes: Sequence[Node],
+    act: Callable[[Node], Awaitable[Reply | None]],
+    disabled_too: bool = False,
+) -> list[Outcome]:
+    """Do the same on all nodes at once; every node has its outcome, in the order given.
+
+    A node that fails does not disturb the others, and none is waited for longer than its
+    own deadlines allow.
+    """
+    return list(await asyncio.gather(*(_one(node, act, disabled_too) for node in nodes)))
+
+
+def verdict_of(error: NodeError) -> Verdict:
+    """The verdict on a node that failed with this error."""
+    return next((v for kind, v in _VERDICTS if isinstance(error, kind)), Verdict.FAILED)
+
+
+async def _one(
+    node: Node, act: Callable[[Node], Awaitable[Reply | None]], disabled_too: bool
+) -> Outcome:
+    if not node.enabled and not disabled_too:
+        return Outcome(node, Verdict.DISABLED, "the node is disabled; enable it first")
+    started = time.monotonic()
+    try:
+        reply = await act(node)
+    except NodeError as error:
+        return Outcome(node, verdict_of(error), error.cause, time.monotonic() - started, error)
+    except Exception as error:
+        # A fault of ours on one node is that node's failure, not everybody's.
+        log.exception("%s: internal error", node.name)
+        reason = f"internal error {type(error).__name__}: {error}; see the log"
+        return Outcome(node, Verdict.FAILED, reason, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    if reply is not None and reply.code is not Code.DONE:
+        return Outcome(node, Verdict.FAILED, _words(reply), seconds)
+    return Outcome(node, Verdict.OK, "", seconds)
+
+
+def _words(reply: Reply) -> str:
+    """What a camera said when it failed a command."""
+    error = reply.data.get("error", reply.data.get("text", ""))
+    if isinstance(error, dict):
+        error = error.get("error", error)
+    return str(error) or "the camera failed the command without a word"
