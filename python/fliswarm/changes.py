@@ -82,7 +82,8 @@ class NodeChange:
         if self.kind is Kind.REMOVED:
             return f"removed {self.name}"
         what = "; ".join(map(str, self.fields))
-        return f"changed {self.name}: {what}" + (" (another container)" if self.recreate else "")
+        asks = " (another container)" if self.recreate else " (elsewhere)" if self.elsewhere else ""
+        return f"changed {self.name}: {what}{asks}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def _node(name: str, old: SwarmConfig, new: SwarmConfig) -> NodeChange | None:
         fields = (*fields, _shown("enabled", *("yes" if on else "no" for on in (was, enabled))))
     if not fields:
         return None
-    other = _any_differs(before, after, ELSEWHERE) or spec_hash(before) != spec_hash(after)
+    other = spec_hash(before) != spec_hash(after)
     switched = enabled if was != enabled else None
     return NodeChange(name, Kind.CHANGED, before, after, fields, other, switched)
 

@@ -256,3 +256,16 @@ def test_a_daemon_holds_no_folder_and_no_terminal_and_ends_at_sigterm(cli: Cli) 
     assert os.getsid(cli.pid) != os.getsid(0)
     kill(cli.pid, signal.SIGTERM)
     assert not cli.pid_file.exists()
+
+
+def test_a_hangup_reads_the_file_again_wherever_the_daemon_is(cli: Cli) -> None:
+    cli.good("-c", cli.file.name, "start", config=False)
+    cli.content["nodes"]["gfa1"]["category"] = "gfa"
+    cli.content["nodes"]["gfa2"] = {**cli.content["nodes"]["gfa1"], "port": 4}
+    cli.write()
+    os.kill(cli.pid, signal.SIGHUP)
+    until(lambda: "added gfa2" in cli.log.read_text())
+    until(lambda: "node gfa2" in cli.good("send", "status"))
+    assert cli.good("send", "reload") == "i nothing is different\n: done\n"
+    assert "ERROR" not in cli.log.read_text()
+    cli.good("stop")

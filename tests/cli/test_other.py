@@ -52,6 +52,21 @@ def test_the_configuration_in_force_without_secrets(cli: Cli) -> None:
     assert yaml.safe_load(said)["nodes"]["gfa1"]["environment"]["HUB_PASSWORD"] == "***"
 
 
+def test_in_what_two_configurations_differ(cli: Cli) -> None:
+    assert cli.good("config", "diff", "swarm.yaml") == "nothing is different\n"
+    other = json.loads(json.dumps(cli.content))
+    other["nodes"]["gfa1"] |= {"category": "gfa", "environment": {"HUB_PASSWORD": "planted"}}
+    other["actor"]["port"] = 4
+    (cli.folder / "new.yaml").write_text(yaml.safe_dump(other))
+    assert cli.good("config", "diff", "new.yaml").splitlines() == [
+        "changed gfa1: category: '' -> gfa; environment.HUB_PASSWORD: not set -> *** "
+        "(another container)",
+        f"changed actor.port: {cli.port} -> 4 (needs a restart of the manager)",
+    ]
+    (cli.folder / "new.yaml").write_text("nodes: {gfa1: {prot: 4}}")
+    assert "new.yaml:1: nodes.gfa1.prot: unknown key" in cli.bad("config", "diff", "new.yaml")
+
+
 def test_the_schemas(cli: Cli) -> None:
     found = json.loads(cli.good("config", "schema", config=False))
     assert found == config.schema()

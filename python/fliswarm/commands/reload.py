@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import click
@@ -12,6 +13,8 @@ from clu.parsers.click import command_parser as parser
 from ..errors import ConfigError, SelectionError
 from ..reload import Reload, read
 from .common import end, guarded, write_verdicts
+
+log = logging.getLogger(__name__)
 
 
 @parser.command(name="reload")  # type: ignore[untyped-decorator]
@@ -43,6 +46,7 @@ async def reload_command(command: Command, dry_run: bool, containers: bool, forc
             count = f"{len(error.problems)} error{'s' if len(error.problems) > 1 else ''}"
             return command.fail(error=f"{count} in {swarm.config.file}; nothing was changed")
         for line in changes.lines():
+            log.info("%sreload: %s", "dry " if dry_run else "", line)
             command.info(text=line)
         for line in changes.restart_lines():
             command.warning(text=line)
