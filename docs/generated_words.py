@@ -51,7 +51,7 @@ once, with `:` (done) or `f` (failed).
 """
 
 OWN = ("status", "talk", "reconnect", "start", "stop", "restart", "enable", "disable", "drain",
-       "undrain", "reboot", "simulate")  # fmt: skip
+       "undrain", "reboot", "reload", "simulate")  # fmt: skip
 NOT_BELOW = ("fliswarm actor",)
 NOTES = {
     "fliswarm actor": "`fliswarm actor start` is `fliswarm start`, and so on.",
@@ -88,6 +88,11 @@ NOTES = {
     "reboot": "Without `--hard`: runs `reboot_command` on the node over ssh, waits until its "
     "engine is gone, then until it is back. With `--hard`: sends the `poweroff` and `poweron` "
     "commands of the node's `power` block through the hub, then waits until its engine answers.",
+    "reload": "Reads the file again that the manager was started with, shows what is different, "
+    "and takes what touches no container; with `--apply` also the rest. Nodes that are the same "
+    "are not touched. A file with mistakes is refused whole. A busy camera gets the verdict "
+    "`busy` without `--force`. Afterwards `configDiffers` names the nodes that are not yet as the "
+    "file has them. See [change-configuration.md](../how-to/change-configuration.md).",
     "simulate": "For tests of the programs that read us: no camera does anything. Only one "
     "simulation runs at a time.",
 }

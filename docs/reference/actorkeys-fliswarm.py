@@ -93,6 +93,11 @@ KeysDictionary(
         help='A node that commands to all or to its category leave out: why, who said so, and since when (UTC). All three are empty when it is drained no longer.',
     ),
     Key(
+        'configDiffers',
+        String(name="node"), String(name="what"),
+        help='In what a node is not as the configuration has it, and what puts it right.',
+    ),
+    Key(
         'verdict',
         String(name="node"), String(name="verdict"), Float(name="seconds"), String(name="reason"),
         help='How a command ended on a node: ok, failed, silent, lost, unreachable, timeout, busy, disabled.',

@@ -209,7 +209,11 @@ class Reload:
     async def _renew(self, node: Node) -> None:
         change = self.changes.get(node.name)
         if change is not None and change.kind is Kind.REMOVED:
-            await self._discard(node)
+            try:
+                await self._discard(node)
+            except EngineError:
+                self._say(node, "stays until its container is removed; reload alone lets it go")
+                raise
             await self._remove(node)
         elif node.deferred and change is not None and change.new is not None:
             if change.elsewhere:

@@ -69,6 +69,8 @@ async def test_it_is_watched_and_shown_with_reason_who_and_when(swarm: Swarm) ->
             'w drained=gfa2,"shutter swap",127.0.0.1', 'w drained=fvc,"shutter swap",127.0.0.1',
         ]  # fmt: skip
         assert await other.hears('drained=gfa2,"shutter swap",127.0.0.1')
+        await swarm.user.ask("ping")
+        assert not any("drained" in line for line in swarm.user.unasked)
     status = await swarm.user.ask("status")
     assert status[1] == "i enabledNodes=gfa1,gfa2,fvc"
     assert len(keyword(status)) == 2

@@ -254,6 +254,19 @@ async def test_an_engine_that_is_not_there_costs_nothing(stubs: House) -> None:
     assert stubs.node("gfa2").config.category == "spare"
 
 
+async def test_a_node_whose_container_cannot_be_removed_stays(stubs: House) -> None:
+    assert stubs.fleet is not None
+    del stubs.content["nodes"]["gfa2"]
+    await stubs.fleet.nodes["gfa2"].engine.stop()
+    lines = await stubs.reload("--apply")
+    assert verdict(lines, "gfa2")[1] == "unreachable"
+    assert "gfa2: stays until its container is removed; reload alone lets it go" in texts(lines)
+    assert list(stubs.actor.swarm.nodes) == ["gfa1", "fvc", "gfa2"]
+    lines = await stubs.reload()
+    assert verdict(lines, "gfa2")[1] == "ok"
+    assert list(stubs.actor.swarm.nodes) == ["gfa1", "fvc"]
+
+
 # containers
 
 

@@ -31,7 +31,9 @@ def _tell(command: Command, code: str, node: Node) -> None:
     """Tell the one who asked and everybody else: others must know what is left out."""
     words = drained(node.name, command.actor.swarm.drained.get(node.name))
     command.write(code, words)
-    command.actor.write(code, words, broadcast=True)
+    for user, transport in list(command.actor.transports.items()):
+        if transport is not command.transport:
+            command.actor.write(code, words, user_id=user, write_to_log=False)
 
 
 @parser.command()  # type: ignore[untyped-decorator]
