@@ -11,7 +11,7 @@ import yaml
 from fliswarm import config
 from fliswarm.changes import ELSEWHERE, Changes, compare
 from fliswarm.config import NodeConfig
-from fliswarm.container import spec_hash
+from fliswarm.spec import spec_hash
 
 BASE: dict[str, Any] = {
     "state_dir": "/tmp/s",
