@@ -7,6 +7,7 @@ what was refused or put off is different again at the next reload.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -73,6 +74,8 @@ class Reload:
         for node in self.swarm.nodes.values():
             if node.timeouts != self.new.timeouts:
                 node.configure(node.config, self.new.timeouts)
+            if node.name not in self.changes:
+                node.deferred = ""  # the file is as it was
         touched = [
             self.fresh[name] if change.kind is Kind.ADDED else self.swarm.nodes[name]
             for name, change in self.changes.items()
@@ -171,9 +174,8 @@ class Reload:
 
     async def _select(self, nodes: Sequence[Node]) -> list[Node]:
         """The nodes whose containers are to be made, replaced or removed."""
-        for node in self.swarm.nodes.values():
-            if node.name in self.changes:
-                await node.known()
+        touched = (node for node in self.swarm.nodes.values() if node.name in self.changes)
+        await asyncio.gather(*(node.known() for node in touched))
         known = {node.name for node in nodes}
         removed = [node for node in nodes if self.changes[node.name].kind is Kind.REMOVED]
         return [

@@ -226,11 +226,15 @@ async def test_another_engine_needs_apply(stubs: House) -> None:
     assert stubs.fleet is not None
     old, new = stubs.fleet.nodes["gfa1"], stubs.fleet.nodes["gfa3"]
     new.engine.containers.clear()
-    stubs.content["nodes"]["gfa1"] = stubs.spare
+    before, stubs.content["nodes"]["gfa1"] = stubs.content["nodes"]["gfa1"], stubs.spare
     lines = await stubs.reload()
     assert lines[-1] == ":"
     assert verdicts(lines) == []
     assert differing(lines) == differing(await stubs.user.ask("status")) == ["gfa1"]
+    moved, stubs.content["nodes"]["gfa1"] = stubs.spare, before
+    assert await stubs.reload() == [">", 'i text="nothing is different"', ":"]
+    assert differing(await stubs.user.ask("status")) == []
+    stubs.content["nodes"]["gfa1"] = moved
     assert (await stubs.user.ask("talk --need all version"))[-1] == ":"
     assert old.engine.running
     lines = await stubs.reload("--apply")
@@ -252,6 +256,19 @@ async def test_an_engine_that_is_not_there_costs_nothing(stubs: House) -> None:
         assert stubs.fleet.nodes["gfa1"].engine.running
         assert stubs.node("gfa1").status.state is State.READY
     assert stubs.node("gfa2").config.category == "spare"
+
+
+async def test_what_is_removed_with_its_container_need_not_be_enabled(stubs: House) -> None:
+    assert stubs.fleet is not None
+    await stubs.user.ask("disable gfa2")
+    await stubs.user.ask("drain fvc --reason wiring")
+    del stubs.content["nodes"]["gfa2"], stubs.content["nodes"]["fvc"]
+    lines = await stubs.reload("--apply")
+    assert verdicts(lines) == ["gfa2", "fvc"]
+    assert lines[-1] == ":"
+    assert stubs.fleet.nodes["gfa2"].engine.containers == {}
+    assert stubs.fleet.nodes["fvc"].engine.running
+    assert list(stubs.actor.swarm.nodes) == ["gfa1"]
 
 
 async def test_a_node_whose_container_cannot_be_removed_stays(stubs: House) -> None:
