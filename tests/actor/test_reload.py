@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from fliswarm.actor import SwarmActor
+from fliswarm.engine import Owner
 from fliswarm.state import State
 from tests.fleet.fleet import StubFleet
 
 from .running import (
+    MANAGER,
     User,
     end_processes,
     free_ports,
@@ -165,6 +167,7 @@ async def test_who_is_enabled_follows_the_file_only_where_it_has_changed(stubs: 
     assert texts(lines) == ["changed fvc: enabled: yes -> no"]
     assert "i enabledNodes=gfa1" in lines
     assert stubs.node("fvc").status.state is State.DISABLED
+    assert stubs.actor.swarm.intents.switched == {"gfa2": False}
     stubs.content["enabled_nodes"] = ["gfa1", "fvc", "gfa3"]
     stubs.content["nodes"]["gfa3"] = stubs.spare
     assert "i enabledNodes=gfa1,fvc,gfa3" in await stubs.reload()
@@ -226,6 +229,8 @@ async def test_another_engine_needs_apply(stubs: House) -> None:
     assert stubs.fleet is not None
     old, new = stubs.fleet.nodes["gfa1"], stubs.fleet.nodes["gfa3"]
     new.engine.containers.clear()
+    labels = Owner("fliswarm", MANAGER, "gfa1").labels
+    new.engine.add_container("flicamera-gfa1", running=False, labels=labels)
     before, stubs.content["nodes"]["gfa1"] = stubs.content["nodes"]["gfa1"], stubs.spare
     lines = await stubs.reload()
     assert lines[-1] == ":"
