@@ -46,7 +46,7 @@ async def send(client: Client, command: str, how: str, console: Console) -> bool
     with Board(console, live=how == "pretty" and console.is_terminal) as board:
         ticker = asyncio.create_task(board.tick())
         try:
-            async for reply in client.send(command):
+            async for reply in client.stream(command, broadcasts=True):
                 if reply.command_id or reply.code != "i" or how == "raw":
                     _show(reply, how, console)
                 board.hear(reply)

@@ -42,6 +42,21 @@ class Layer(StrEnum):
     CAMERA = "camera"
 
 
+class Verdict(StrEnum):
+    """How a command ended on one node."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SILENT = "silent"
+    LOST = "lost"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    BUSY = "busy"
+    DISABLED = "disabled"
+    UNKNOWN = "unknown"
+    """A client's word for a verdict of a newer manager; no manager says it."""
+
+
 def os_reason(error: OSError) -> str:
     """The operating system's plain words for an error, without Python's around them."""
     if error.errno and not isinstance(error, socket.gaierror):

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from .errors import (
     CameraBusy,
@@ -21,24 +20,12 @@ from .errors import (
     EngineUnreachable,
     NodeBusy,
     NodeError,
+    Verdict,
 )
 from .node import Node
 from .protocol import Code, Reply
 
 log = logging.getLogger(__name__)
-
-
-class Verdict(StrEnum):
-    """How a command ended on one node."""
-
-    OK = "ok"
-    FAILED = "failed"
-    SILENT = "silent"
-    LOST = "lost"
-    UNREACHABLE = "unreachable"
-    TIMEOUT = "timeout"
-    BUSY = "busy"
-    DISABLED = "disabled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from .engine import Found
 from .errors import Layer, NodeError
+
+if TYPE_CHECKING:  # so that a client need not load the engines
+    from .engine import Found
 
 
 class State(StrEnum):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 
 import pytest
 
-from fliswarm.client import Client
+from fliswarm.client import BadCommand, Client
 
 from .conftest import Swarm
 from .running import User, using
@@ -152,10 +151,9 @@ async def test_our_own_client_hears_the_end_of_a_command_that_is_too_long(swarm:
         assert replies[-1].code == "f"
 
 
-@pytest.mark.xfail(strict=True, reason="what follows the line break is a command of its own")
 async def test_our_own_client_sends_one_command_only(swarm: Swarm) -> None:
     async with Client("127.0.0.1", swarm.actor.port) as client:
-        with contextlib.suppress(ValueError):
+        with pytest.raises(BadCommand, match="line break"):
             await client.ask("ping\ndisable --all")
         await client.ask("ping")
     assert len(swarm.actor.swarm.enabled) == 3

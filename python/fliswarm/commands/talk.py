@@ -9,9 +9,9 @@ import click
 from clu.command import Command
 from clu.parsers.click import command_parser as parser
 
-from ..errors import NodeError, SelectionError
+from ..errors import NodeError, SelectionError, Verdict
 from ..node import Node
-from ..outcome import Outcome, Verdict, fan_out, verdict_of
+from ..outcome import Outcome, fan_out, verdict_of
 from ..protocol import Reply, encode_command, flatten
 from .common import Seconds, category_option, guarded, names_option, write_drained, write_verdicts
 
