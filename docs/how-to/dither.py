@@ -14,17 +14,25 @@ async def move(east: float, north: float) -> None:
     print(f"telescope at {east:+.1f} {north:+.1f} arcsec")
 
 
-async def expose(swarm: Client, seconds: float) -> Outcome:
-    """Expose all gfa cameras; those that did not do it once more."""
-    limit = seconds + 60
-    outcome = await swarm.talk(f"expose {seconds}", category="gfa", timeout=limit)
+def tell(outcome: Outcome) -> None:
+    """A line for each camera."""
     for node in outcome:
-        print(f"  {node.name} {node.verdict} {node.seconds:.1f} s {node.reason}")
+        print(f"  {node.name} {node.verdict} after {node.seconds:.1f} s {node.reason}")
+
+
+async def expose(swarm: Client, seconds: float) -> list[str]:
+    """Expose all gfa cameras; those that did not do it once more. Returns the files."""
+    command, limit = f"expose {seconds:g}", seconds + 60
+    outcome = await swarm.talk(command, category="gfa", timeout=limit)
+    tell(outcome)
+    files = list(outcome.files)
     if outcome.nodes and outcome.failed:
-        names = [node.name for node in outcome.failed]
-        outcome = await swarm.talk(f"expose {seconds}", names=names, timeout=limit)
+        again = [node.name for node in outcome.failed]
+        outcome = await swarm.talk(command, names=again, timeout=limit)
+        tell(outcome)
+        files += outcome.files
     outcome.raise_for_failures()
-    return outcome
+    return files
 
 
 async def sequence(host: str, port: int, seconds: float) -> None:
@@ -34,8 +42,8 @@ async def sequence(host: str, port: int, seconds: float) -> None:
             print(f"{name} {node.state} {node.cause}")
         for east, north in OFFSETS:
             await move(east, north)
-            outcome = await expose(swarm, seconds)
-            print(f"  {len(outcome.files)} files, the first {outcome.files[0]}")
+            files = await expose(swarm, seconds)
+            print(f"  {len(files)} files, the first {files[0]}")
 
 
 if __name__ == "__main__":
