@@ -16,7 +16,7 @@ from rich.console import Console
 
 from . import __version__, config, daemon, display, keywords
 from .changes import compare
-from .client import Client, ClientError
+from .client import BadCommand, Client, ClientError
 from .config import SwarmConfig, redact
 from .errors import ConfigError, SelectionError
 
@@ -160,7 +160,7 @@ def send(
         done = asyncio.run(_send(host, port, command, how or "pretty"))
     except ClientError as error:
         click.echo(f"fliswarm: {error}", err=True)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, BadCommand) else 2)
     except KeyboardInterrupt:
         click.echo("left; the command goes on in the manager", err=True)
         sys.exit(130)

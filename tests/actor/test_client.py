@@ -320,6 +320,24 @@ async def test_a_connection_that_breaks_fails_what_runs_and_is_made_anew(tmp_pat
             await client.status()
 
 
+@pytest.mark.parametrize(("ask", "sent"), [("ping", 2), ("status", 2), ("talk", 1), ("stop", 1)])
+async def test_only_what_changes_nothing_is_sent_again(ask: str, sent: int) -> None:
+    lines: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append(await reader.readline())
+        if len(lines) == 1:
+            writer.transport.abort()
+        else:
+            writer.write(b"1 1 :\n")
+
+    async with served(answer) as port, Client("127.0.0.1", port) as client:
+        words = ["expose 1"] if ask == "talk" else []
+        with contextlib.nullcontext() if sent == 2 else pytest.raises(ConnectionEnded):
+            await getattr(client, ask)(*words)
+        assert len(lines) == sent
+
+
 async def test_a_manager_that_does_not_come_back_is_given_up_in_time() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()

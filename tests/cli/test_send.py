@@ -106,3 +106,7 @@ def test_what_cannot_be_sent_fails(command: str, running: Cli) -> None:
     finally:
         sending.kill()
         sending.wait()
+
+
+def test_a_command_of_two_lines_is_not_sent(running: Cli) -> None:
+    assert "line break" in running.bad("send", "ping\nstop", code=1)
