@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,6 +22,8 @@ WIDTH = 70
 """How much of a value is shown, in characters."""
 RESTART = ("name", "host", "port", "tron_host", "tron_port", "log_dir")
 """What of the `actor` block takes a new manager."""
+TAKEN = ("file", "nodes", "enabled", "timeouts", "registry", "observatory")
+"""What of the configuration takes none, or has its effect through the nodes."""
 ELSEWHERE = ("address", "container")
 """What of a node says where its container is: another one may be another container."""
 
@@ -124,16 +127,17 @@ def compare(old: SwarmConfig, new: SwarmConfig) -> Changes:
     ]
     both = [[name for name in a.nodes if name in b.nodes] for a, b in ((old, new), (new, old))]
     order = [] if both[0] == both[1] else [_shown("order", *(", ".join(names) for names in both))]
-    mine = {**{key: getattr(old.actor, key) for key in RESTART}, "state_dir": str(old.state_dir)}
-    theirs = {**{key: getattr(new.actor, key) for key in RESTART}, "state_dir": str(new.state_dir)}
-    places = {key: key if key == "state_dir" else f"actor.{key}" for key in mine}
     return Changes(
         tuple(nodes),
         (*_differences(old.timeouts, new.timeouts, "timeouts."), *order),
-        tuple(
-            _shown(places[key], mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]
-        ),
+        _differences(_of_manager(old), _of_manager(new)),
     )
+
+
+def _of_manager(config: SwarmConfig) -> dict[str, Any]:
+    """What takes a new manager, as plain data."""
+    found = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in TAKEN}
+    return {**found, "actor": {key: getattr(config.actor, key) for key in RESTART}}
 
 
 def _node(name: str, old: SwarmConfig, new: SwarmConfig) -> NodeChange | None:
@@ -142,15 +146,15 @@ def _node(name: str, old: SwarmConfig, new: SwarmConfig) -> NodeChange | None:
     before = old.nodes.get(name)
     if before is None:
         return NodeChange(name, Kind.ADDED, new=after, enabled=enabled)
-    fields = _differences(before, after) if before != after else ()
+    found = _differences(before, after) if before != after else ()
     was = name in old.enabled
     if was != enabled:
-        fields = (*fields, _shown("enabled", *("yes" if on else "no" for on in (was, enabled))))
-    if not fields:
+        found = (*found, _shown("enabled", *("yes" if on else "no" for on in (was, enabled))))
+    if not found:
         return None
     other = spec_hash(before) != spec_hash(after)
     switched = enabled if was != enabled else None
-    return NodeChange(name, Kind.CHANGED, before, after, fields, other, switched)
+    return NodeChange(name, Kind.CHANGED, before, after, found, other, switched)
 
 
 def _any_differs(old: NodeConfig | None, new: NodeConfig | None, keys: tuple[str, ...]) -> bool:
@@ -163,7 +167,6 @@ def _any_differs(old: NodeConfig | None, new: NodeConfig | None, keys: tuple[str
 
 def _differences(old: Any, new: Any, prefix: str = "") -> tuple[Difference, ...]:
     """The keys whose values differ. A secret of the one is hidden in the other as well."""
-    # Not asdict for models: it would leave them as they are.
     plain = {"old": _plain(old), "new": _plain(new)}
     shown = redact.redact(plain)
     values = [dict(_flat(plain[side])) for side in ("old", "new")]
@@ -176,21 +179,19 @@ def _differences(old: Any, new: Any, prefix: str = "") -> tuple[Difference, ...]
 
 
 def _plain(value: Any) -> Any:
+    """Models and dataclasses as plain data; a list of what has names (volumes) by these."""
     if isinstance(value, BaseModel):
         return value.model_dump()
-    plain = asdict(value)
-    return {key: item.model_dump() if isinstance(item, BaseModel) else _list(item)
-            for key, item in plain.items()}  # fmt: skip
-
-
-def _list(value: Any) -> Any:
-    """Lists of models as lists of plain things; named ones (volumes) by their names."""
-    if not isinstance(value, tuple | list):
-        return value
-    items = [item.model_dump() if isinstance(item, BaseModel) else item for item in value]
-    if items and all(isinstance(item, dict) and "name" in item for item in items):
-        return {item["name"]: item for item in items}
-    return items
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [_plain(item) for item in value]
+        if items and all(isinstance(item, dict) and "name" in item for item in items):
+            return {item["name"]: item for item in items}
+        return items
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -161,10 +161,11 @@ class Reload:
         """Put another node object in the place of one; it finds out itself what there is."""
         enabled, node.picture.on_change = node.enabled, lambda old, new: None
         node.deferred = ""
-        self.swarm.add(fresh)
+        self.swarm.nodes[node.name] = fresh
         if enabled:
             fresh.enable()
         await self.swarm.end(node, MOVED)
+        self.swarm.add(fresh)
 
     def _put_off(self, node: Node, change: NodeChange) -> None:
         fields = "; ".join(str(field) for field in change.fields)
