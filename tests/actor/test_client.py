@@ -127,6 +127,9 @@ async def test_status_is_typed(swarm: Swarm, client: Client) -> None:
     since = states["gfa1"].since
     assert since is not None
     assert 0 <= time.time() - since.timestamp() < 60
+    assert (await client.command("drain gfa2 --reason 'shutter swap'")).ok
+    drained = [state.drained for state in (await client.status()).values()]
+    assert drained == ["", "shutter swap", ""]
 
 
 async def test_the_verbs(swarm: Swarm, client: Client) -> None:
@@ -170,6 +173,8 @@ async def test_who_is_cancelled_or_out_of_time_disturbs_nobody(
     assert (await stays).ok
     assert (await client.talk("status")).ok
     assert len(swarm.actor.transports) == 2  # all of it on one connection
+    assert client._link is not None
+    assert not client._link._pending
 
 
 async def test_replies_come_as_they_are_said(swarm: Swarm, client: Client) -> None:

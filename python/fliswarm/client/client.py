@@ -10,7 +10,7 @@ from types import TracebackType
 
 from .errors import ClientError, CommandTimeout, ConnectionEnded
 from .link import Inbox, Link, open_link
-from .outcomes import Collector, NodeState, Outcome, node_state
+from .outcomes import Collector, NodeState, Outcome, node_state, node_states
 from .replies import ActorReply
 from .words import Names, encode, options, short
 
@@ -246,9 +246,7 @@ class Client:
         Raises:
             ClientError: as of `stream`; a lost connection is tried once more.
         """
-        replies = await self._twice("status", timeout)
-        states = filter(None, map(node_state, replies))
-        return {state.name: state for state in states}
+        return node_states(await self._twice("status", timeout))
 
     async def ping(self, *, timeout: float | None = CONNECT) -> float:
         """How long the manager takes to answer, in seconds; errors as of `status`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -116,6 +116,8 @@ class NodeState:
         layer: the lowest layer that fails; `Layer.NONE` when none does.
         cause: why, in words; may be empty.
         since: since when it is so (UTC); None where the manager does not say.
+        drained: why it is left out of what goes to all; empty when it is not. Told by
+            `Client.status` only.
     """
 
     name: str
@@ -123,6 +125,7 @@ class NodeState:
     layer: Layer
     cause: str
     since: datetime | None
+    drained: str = ""
 
 
 def node_state(reply: ActorReply) -> NodeState | None:
@@ -134,6 +137,19 @@ def node_state(reply: ActorReply) -> NodeState | None:
     return NodeState(
         name, _word(State.UNKNOWN, state), _word(Layer.NONE, layer), cause, _time(since)
     )
+
+
+def node_states(replies: Iterable[ActorReply]) -> dict[str, NodeState]:
+    """The state of every node that the replies to a ``status`` tell, by its name."""
+    states: dict[str, NodeState] = {}
+    for reply in replies:
+        state = node_state(reply)
+        if state is not None:
+            states[state.name] = state
+        name, reason = [*reply.keywords.get("drained", []), "", ""][:2]
+        if name in states:
+            states[name] = replace(states[name], drained=reason)
+    return states
 
 
 def _word(otherwise: W, text: str) -> W:
