@@ -5,23 +5,14 @@ from __future__ import annotations
 import asyncio
 import shlex
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from types import TracebackType
 
 from .errors import ClientError, CommandTimeout, ConnectionEnded
-from .link import Inbox, Link, open_link
+from .link import BUFFER, CONNECT, SILENCE, Inbox, Link, OnReply, open_link
 from .outcomes import Collector, NodeState, Outcome, node_state, node_states
 from .replies import ActorReply
 from .words import Names, encode, options, short
-
-CONNECT = 5.0
-"""For opening the connection, in seconds."""
-SILENCE = 60.0
-"""How long a manager may say nothing while a command of ours runs, in seconds."""
-BUFFER = 16 << 20
-"""How many bytes of replies wait for one who does not read them (16 MiB)."""
-
-OnReply = Callable[[ActorReply], None]
 
 
 class Client:

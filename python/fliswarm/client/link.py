@@ -16,6 +16,12 @@ from ..protocol import MAX_LINE
 from .errors import ClientError, ConnectError, ConnectionEnded, NotAnActor, ReaderTooSlow
 from .replies import ActorReply, parse_reply
 
+CONNECT = 5.0
+"""For opening the connection, in seconds."""
+SILENCE = 60.0
+"""How long a manager may say nothing while a command of ours runs, in seconds."""
+BUFFER = 16 << 20
+"""How many bytes of replies wait for one who does not read them (16 MiB)."""
 LONGEST = 4 * MAX_LINE
 """The longest line of a manager, in bytes: a camera's line of 1 MiB, with all of it escaped."""
 CLOSE = 1.0
@@ -24,6 +30,8 @@ PAUSE = 0.2
 """Between two attempts to connect anew, in seconds."""
 TURN = 100
 """After how many lines in a row those who read them have a turn."""
+
+OnReply = Callable[[ActorReply], None]
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +96,7 @@ class Link:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         silence: float,
-        on_broadcast: Callable[[ActorReply], None] | None,
+        on_broadcast: OnReply | None,
     ) -> None:
         self.ended: ClientError | None = None
         self.listeners: set[Inbox] = set()
@@ -207,7 +215,7 @@ async def open_link(
     port: int,
     timeout: float,
     silence: float,
-    on_broadcast: Callable[[ActorReply], None] | None,
+    on_broadcast: OnReply | None,
     again: bool,
 ) -> Link:
     """Connect to a manager, `timeout` seconds at most.
