@@ -38,7 +38,25 @@ class ContainerSpec:
     stop_signal: str | None = None
     stop_timeout: int = 5
     user: str | None = None
+    entrypoint: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What an engine says of itself.
+
+    Attributes:
+        version: its own version.
+        api: the newest version of its API; empty where there is none.
+        time: its computer's time, in seconds since the epoch; None where it is ours.
+        root: the folder of its data; empty where it has none.
+    """
+
+    version: str
+    api: str = ""
+    time: float | None = None
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +151,9 @@ class Engine(Protocol):
     async def check(self) -> str:
         """The engine's version; the cheapest question it can be asked."""
 
+    async def facts(self) -> EngineFacts:
+        """What the engine says of itself."""
+
     async def glance(self, name: str, timeout: float | None = None) -> tuple[str, str] | None:
         """Id and state of the container of exactly this name: the cheapest look at it.
 
@@ -150,6 +171,16 @@ class Engine(Protocol):
 
     async def has_image(self, image: str) -> bool:
         """Whether the node has the image."""
+
+    async def image_digests(self, image: str) -> tuple[str, ...]:
+        """The digests under which registries know the node's image; none for one built there.
+
+        Raises:
+            EngineRefused: with status 404 where the node does not have the image.
+        """
+
+    async def registry_digest(self, image: str) -> str:
+        """The digest of the image in its registry; it is the engine that asks the registry."""
 
     async def pull(self, image: str, timeout: float) -> None:
         """Fetch the image, within `timeout` seconds."""

@@ -16,6 +16,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import docker
@@ -26,7 +27,7 @@ from requests.adapters import HTTPAdapter
 
 from ..config import VolumeConfig
 from ..errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
-from .base import ContainerSpec, Event, Found
+from .base import ContainerSpec, EngineFacts, Event, Found
 from .stream import Stream
 from .threads import NodeThreads
 
@@ -77,6 +78,19 @@ class DockerEngine:
         info = await self._call("ask the version", lambda api: api.version())
         return str(info.get("Version", "?"))
 
+    async def facts(self) -> EngineFacts:
+        def run(api: docker.APIClient) -> EngineFacts:
+            version, info = api.version(api_version=False), api.info()
+            moment = datetime.fromisoformat(str(info["SystemTime"]))
+            return EngineFacts(
+                str(version.get("Version", "?")),
+                str(version.get("ApiVersion", "")),
+                moment.timestamp(),
+                str(info.get("DockerRootDir", "")),
+            )
+
+        return await self._call("ask for its facts", run)
+
     async def glance(self, name: str, timeout: float | None = None) -> tuple[str, str] | None:
         # The filter is a regular expression: without anchors gfa1 would find gfa10 as well.
         query = {"name": f"^/?{re.escape(name)}$"}
@@ -116,6 +130,14 @@ class DockerEngine:
                 return False
             raise
         return True
+
+    async def image_digests(self, image: str) -> tuple[str, ...]:
+        row = await self._call("look for the image", lambda api: api.inspect_image(image))
+        return tuple(str(d).partition("@")[2] for d in row.get("RepoDigests") or ())
+
+    async def registry_digest(self, image: str) -> str:
+        row = await self._call(f"ask the registry for {image}", lambda a: a.inspect_distribution(image))
+        return str(row["Descriptor"]["digest"])
 
     async def pull(self, image: str, timeout: float) -> None:
         repository, tag = split_image(image)
@@ -390,6 +412,8 @@ def _create_body(spec: ContainerSpec) -> dict[str, Any]:
         "StopTimeout": spec.stop_timeout,
         "HostConfig": host,
     }
+    if spec.entrypoint:
+        body["Entrypoint"] = list(spec.entrypoint)
     if spec.command:
         body["Cmd"] = list(spec.command)
     if spec.stop_signal:

@@ -25,7 +25,7 @@ import psutil
 from ..config import VolumeConfig
 from ..config.redact import redact_text
 from ..errors import EngineRefused
-from .base import ContainerSpec, Event, Found
+from .base import ContainerSpec, EngineFacts, Event, Found
 
 POLL = 0.1
 """How often a process is looked at, in seconds, while somebody waits for its end."""
@@ -79,6 +79,9 @@ class ProcessEngine:
     async def check(self) -> str:
         return "process"
 
+    async def facts(self) -> EngineFacts:
+        return EngineFacts("process")
+
     async def glance(self, name: str, timeout: float | None = None) -> tuple[str, str] | None:
         found = await self.find(name)
         return (found.id, found.state) if found else None
@@ -103,6 +106,12 @@ class ProcessEngine:
 
     async def has_image(self, image: str) -> bool:
         return True
+
+    async def image_digests(self, image: str) -> tuple[str, ...]:
+        return ()
+
+    async def registry_digest(self, image: str) -> str:
+        return ""
 
     async def pull(self, image: str, timeout: float) -> None:
         return
