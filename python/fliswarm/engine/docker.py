@@ -136,7 +136,9 @@ class DockerEngine:
         return tuple(str(d).partition("@")[2] for d in row.get("RepoDigests") or ())
 
     async def registry_digest(self, image: str) -> str:
-        row = await self._call(f"ask the registry for {image}", lambda a: a.inspect_distribution(image))
+        row = await self._call(
+            f"ask the registry for {image}", lambda a: a.inspect_distribution(image)
+        )
         return str(row["Descriptor"]["digest"])
 
     async def pull(self, image: str, timeout: float) -> None:
