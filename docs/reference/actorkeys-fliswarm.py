@@ -88,6 +88,11 @@ KeysDictionary(
         help="How long ago, in seconds, a node's engine and container were looked at (and its computer, where the engine did not answer), and its camera actor last answered; nan for never.",
     ),
     Key(
+        'finding',
+        String(name="place"), String(name="check"), String(name="layer"), String(name="result"), String(name="found"), String(name="fix"),
+        help='What the doctor found at a node or at the manager: passed, warning, failed or skipped, in words, and what to do about it.',
+    ),
+    Key(
         'drained',
         String(name="node"), String(name="reason"), String(name="by"), String(name="since"),
         help='A node that commands to all or to its category leave out: why, who said so, and since when (UTC). All three are empty when it is drained no longer.',

@@ -14,10 +14,11 @@ import yaml
 from click.shell_completion import get_completion_class
 from rich.console import Console
 
-from . import __version__, config, daemon, display, keywords
+from . import __version__, config, daemon, display, findings, keywords
 from .changes import compare
 from .client import BadCommand, Client, ClientError
 from .config import SwarmConfig, redact
+from .doctor import examine, healthy
 from .errors import ConfigError, SelectionError
 
 pass_settings = click.pass_obj
@@ -218,6 +219,35 @@ def config_show(settings: dict[str, Any]) -> None:
     """Print the configuration in force, merged, node by node, without secrets."""
     shown = redact.show(_load(settings))
     click.echo(yaml.safe_dump(shown, sort_keys=False, width=100), nl=False)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list.")
+@click.option("--strict", is_flag=True, help="A warning counts as a failure.")
+@click.option("-v", "--verbose", is_flag=True, help="Say also what was found where all is well.")
+@click.argument("nodes", metavar="[NODE]…", nargs=-1)
+@pass_settings
+def doctor(
+    settings: dict[str, Any], as_json: bool, strict: bool, verbose: bool, nodes: tuple[str, ...]
+) -> None:
+    """Look at all that the manager and the NODEs need, and say what to mend.
+
+    For use on the manager's computer; the manager need not run, and cameras go on. The exit
+    code is 0 when nothing failed, 1 when something did, 2 for a wrong word.
+    """
+    loaded = _load(settings)
+    names = [name for word in nodes for name in word.split(",") if name]
+    unknown = [name for name in names if name not in loaded.nodes]
+    if unknown:
+        raise click.UsageError(
+            f"unknown node {', '.join(unknown)}; known: {', '.join(loaded.nodes)}"
+        )
+    found = asyncio.run(examine(loaded, names or settings["nodes"]))
+    if as_json:
+        click.echo(findings.as_json(found))
+    else:
+        findings.show(found, Console(), verbose)
+    sys.exit(0 if healthy(found, strict) else 1)
 
 
 @main.command("keywords")

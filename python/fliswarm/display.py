@@ -107,6 +107,10 @@ def _append(text: Text, name: str, values: list[str], style: str) -> None:
         engine, camera = ("never" if age == "nan" else f"{age} s ago" for age in ages)
         text.append(f"{node} ", "bold")
         text.append(f"engine seen {engine}, camera heard {camera}", style)
+    elif name == "finding" and len(values) >= 6:
+        place, check, _, result, found, fix = values[:6]
+        text.append(f"{place} ", "bold")
+        text.append(f"{check} {result}: {found}" + (f"; fix: {fix}" if fix else ""), style)
     elif name in ("text", "error", "help"):
         label = f"{values[0]}: " if name != "help" and len(values) > 1 else ""
         text.append(label, "bold")

@@ -144,6 +144,20 @@ KEYWORDS: tuple[Keyword, ...] = (
         new=True,
     ),
     Keyword(
+        "finding",
+        (
+            ("place", str),
+            ("check", str),
+            ("layer", str),
+            ("result", str),
+            ("found", str),
+            ("fix", str),
+        ),
+        "What the doctor found at a node or at the manager: passed, warning, failed or skipped, "
+        "in words, and what to do about it.",
+        new=True,
+    ),
+    Keyword(
         "drained",
         (("node", str), ("reason", str), ("by", str), ("since", str)),
         "A node that commands to all or to its category leave out: why, who said so, and since "

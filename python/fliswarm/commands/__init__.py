@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from clu.parsers.click import command_parser as parser
 
-from . import drain, enabling, general, lifecycle, reboot, reload, simulate, status, talk
+from . import doctor, drain, enabling, general, lifecycle, reboot, reload, simulate, status, talk
 
 general.give_help(parser)
 general.give_help(general.tron_reconnect)
 
 __all__ = [
+    "doctor",
     "drain",
     "enabling",
     "general",

@@ -85,7 +85,7 @@ def clock(offset: float, uncertain: float) -> Judgement:
 
 
 def registry_of(image: str) -> str:
-    """The registry in an image's name; ``docker.io`` where none is named."""
+    """The registry in an image's name; Docker Hub where none is named."""
     first, slash, _ = image.partition("/")
     return (
         first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
