@@ -43,6 +43,7 @@ KINDS = {
     "long-line": Kind(switch="long-line=3000000"),
     "flood": Kind(switch="flood=5000"),
     "refuse-expose": Kind((3.0, 6.0), switch="refuse-expose"),
+    "unplugged": Kind((3.0, 6.0), switch="unplugged"),
     "unknown-id": Kind((3.0, 6.0), switch="unknown-id"),
     "manager kill -9": Kind(weight=1, target=MANAGER),
     "user who does not read": Kind((6.0, 6.0), weight=1, target=USER),
