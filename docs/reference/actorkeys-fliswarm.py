@@ -107,4 +107,9 @@ KeysDictionary(
         String(name="node"), String(name="verdict"), Float(name="seconds"), String(name="reason"),
         help='How a command ended on a node: ok, failed, silent, lost, unreachable, timeout, busy, disabled.',
     ),
+    Key(
+        'log',
+        String(name="node"), String(name="time"), String(name="stream"), String(name="text"),
+        help="A line that a camera has printed: its time (UTC, the node's clock), out, err or === (what fliswarm says of the log), and the text.",
+    ),
 )

@@ -7,19 +7,20 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import yaml
 from click.shell_completion import get_completion_class
 from rich.console import Console
 
-from . import __version__, config, daemon, display, findings, keywords
+from . import __version__, config, daemon, display, findings, keywords, logview
 from .changes import compare
 from .client import BadCommand, Client, ClientError
 from .config import SwarmConfig, redact
 from .doctor import examine, healthy
 from .errors import ConfigError, SelectionError
+from .since import FORMS
 
 pass_settings = click.pass_obj
 pid_file_option = click.option(
@@ -59,7 +60,7 @@ def _load(settings: dict[str, Any]) -> SwarmConfig:
     return loaded
 
 
-def _fail(error: Exception) -> None:
+def _fail(error: Exception) -> NoReturn:
     click.echo(f"fliswarm: {error}", err=True)
     sys.exit(1)
 
@@ -171,6 +172,42 @@ def send(
 async def _send(host: str, port: int, command: str, how: str) -> bool:
     async with Client(host, port) as client:
         return await display.send(client, command, how, Console())
+
+
+@main.command()
+@click.option("-n", "--names", metavar="NAMES", help="Comma-separated nodes; all by default.")
+@click.option("-c", "--category", metavar="CATEGORY", help="The nodes of this category.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes; Ctrl-C ends it.")
+@click.option("--since", metavar="WHEN", help=f"From this time on: {FORMS} (UTC).")
+@click.option("--grep", metavar="REGEX", help="Only lines with this in their text.")
+@click.option(
+    "-l", "--lines", type=click.IntRange(0), metavar="LINES",
+    help="The last LINES lines; 100 by default, all with --since.",
+)  # fmt: skip
+@pass_settings
+def logs(
+    settings: dict[str, Any], names: str | None, category: str | None, follow: bool,
+    since: str | None, grep: str | None, lines: int | None,
+) -> None:  # fmt: skip
+    """Show what the cameras have printed, all nodes in the order of time.
+
+    Read from the copies on this computer, also while the manager is down. Times are UTC by
+    the nodes' clocks. The exit code is 1 when there is nothing to show.
+    """
+    loaded = _load(settings)
+    try:
+        nodes = logview.choose(loaded.nodes, names, category)
+        view = logview.View(loaded.camera_log_dir, logview.choice(nodes, since, grep, lines))
+        if follow:
+            view.follow()
+        elif view.show() == 0:
+            raise SelectionError(f"no such lines in {loaded.camera_log_dir}")
+    except BrokenPipeError:
+        raise
+    except (SelectionError, ValueError, OSError) as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 @main.group("config")

@@ -62,6 +62,9 @@ class Lifecycle:
         owner: whose the containers are, for the labels.
         engine: the node's engine.
         timeouts: the deadlines.
+
+    Attributes:
+        before_remove: awaited with the id of each container before it is removed.
     """
 
     def __init__(self, node: NodeConfig, owner: Owner, engine: Engine, timeouts: Timeouts) -> None:
@@ -69,6 +72,7 @@ class Lifecycle:
         self.owner = owner
         self.engine = engine
         self.timeouts = timeouts
+        self.before_remove: Callable[[str], Awaitable[None]] = _nothing
 
     async def replace(
         self,
@@ -110,7 +114,7 @@ class Lifecycle:
                 self._say(tell, "w", f"log: {line}")
             raise await self._back(kept, fresh, error) from error
         if kept is not None:
-            await self.engine.remove(kept.id)
+            await self._remove(kept.id)
 
     async def stop(self) -> bool:
         """Stop the container and keep it; returns whether there was one to stop."""
@@ -184,6 +188,10 @@ class Lifecycle:
         await self.engine.rename(old.id, aside)
         return old
 
+    async def _remove(self, container_id: str) -> None:
+        await self.before_remove(container_id)
+        await self.engine.remove(container_id)
+
     # the steps of replace
 
     async def _take_stock(self, force: bool) -> Found | None:
@@ -192,7 +200,7 @@ class Lifecycle:
         half_made = await self.engine.find(f"{name}.new")
         if half_made is not None:
             self._must_be_ours(half_made, force)
-            await self.engine.remove(half_made.id)
+            await self._remove(half_made.id)
         old = await self.engine.find(name)
         aside = await self.engine.find(f"{name}.old")
         if aside is not None:
@@ -201,7 +209,7 @@ class Lifecycle:
                 await self.engine.rename(aside.id, name)
                 old = await self.engine.inspect(aside.id)
             else:
-                await self.engine.remove(aside.id)
+                await self._remove(aside.id)
         if old is not None:
             self._must_be_ours(old, force)
         return old
@@ -236,7 +244,7 @@ class Lifecycle:
             # A volume in use cannot be removed, not even that of a stopped container.
             leave_camera()
             await self.engine.stop(old.id, self.node.stop_timeout)
-            await self.engine.remove(old.id)
+            await self._remove(old.id)
             old = None
         for volume in self.node.volumes:
             there = found[volume.name]
@@ -267,7 +275,7 @@ class Lifecycle:
         """Undo: the new container goes, the old one is back; what cannot be undone is said."""
         notes = []
         try:
-            await self.engine.remove(fresh)
+            await self._remove(fresh)
         except EngineError as second:
             notes.append(f"the new container cannot be removed: {second.cause}")
         try:
@@ -291,6 +299,10 @@ class Lifecycle:
 
     def _say(self, tell: Tell, code: str, text: str) -> None:
         tell(code, {"text": f"{self.node.name}: {text}"})
+
+
+async def _nothing(container_id: str) -> None:
+    """What is done by default before a container is removed."""
 
 
 def _fields(spec: ContainerSpec) -> dict[str, Any]:

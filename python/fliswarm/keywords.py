@@ -177,6 +177,13 @@ KEYWORDS: tuple[Keyword, ...] = (
         "disabled.",
         new=True,
     ),
+    Keyword(
+        "log",
+        (("node", str), ("time", str), ("stream", str), ("text", str)),
+        "A line that a camera has printed: its time (UTC, the node's clock), out, err or === "
+        "(what fliswarm says of the log), and the text.",
+        new=True,
+    ),
 )
 
 _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}

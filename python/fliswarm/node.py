@@ -27,7 +27,9 @@ from .errors import (
     Layer,
     NodeBusy,
 )
+from .follower import Follower
 from .intent import Intents
+from .logbook import Logbooks
 from .picture import NodeStatus, Picture
 from .protocol import Reply
 from .spec import spec_hash
@@ -46,6 +48,7 @@ class Node:
         timeouts: the deadlines.
         state_dir: the manager's state folder.
         intents: what the operator wants, kept over restarts.
+        books: where the camera's output is kept; None for nowhere.
         on_change: called with the old and the new status when something that matters changes.
         on_broadcast: called with the node's name and each line that its camera sends unasked.
     """
@@ -58,6 +61,7 @@ class Node:
         state_dir: Path,
         intents: Intents,
         *,
+        books: Logbooks | None = None,
         on_change: Callable[[NodeStatus, NodeStatus], None] = lambda old, new: None,
         on_broadcast: Callable[[str, Reply], None] = lambda name, reply: None,
     ) -> None:
@@ -85,6 +89,10 @@ class Node:
         self.watch = Watch(
             config, timeouts, self.engine, self.camera, self.life, self.picture, intents
         )
+        self.follower: Follower | None = None
+        if books is not None:
+            self.follower = Follower(config.name, self.engine, self.picture, books)
+            self.life.before_remove = self.follower.finish
 
     def _camera_spoke(self, reply: Reply) -> None:
         self.watch.camera_spoke()
@@ -124,7 +132,10 @@ class Node:
 
     async def run(self) -> None:
         """Keep watch until cancelled."""
-        await self.watch.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watch.run(), name=f"{self.name}:watch")
+            if self.follower is not None:
+                group.create_task(self.follower.run(), name=f"{self.name}:follower")
 
     @property
     def enabled(self) -> bool:

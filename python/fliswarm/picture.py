@@ -66,6 +66,7 @@ class Picture:
         self.name = name
         self.ready = ready
         self.on_change = on_change
+        self.on_facts: Callable[[Facts], None] = lambda facts: None
         self.facts = Facts(enabled=False)
         self.volumes: dict[str, VolumeConfig | None] = {}
         self.volumes_at: float | None = None
@@ -94,6 +95,8 @@ class Picture:
         self._status = new
         if _told(new) != _told(old):
             self.on_change(old, new)
+        if changes.keys() & {"container", "enabled", "engine_ok"}:
+            self.on_facts(self.facts)
 
     def _is_starting(self, found: Found | None) -> bool:
         """Whether it was first seen running less than `ready` seconds ago and not up since."""

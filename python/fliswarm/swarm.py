@@ -14,6 +14,7 @@ from .errors import (
     SelectionError,
 )
 from .intent import Drain, Intents
+from .logbook import Logbooks
 from .node import Node
 from .picture import NodeStatus
 from .protocol import Reply
@@ -51,6 +52,11 @@ class Swarm:
         self._on_broadcast = on_broadcast
         self._group: asyncio.TaskGroup | None = None
         self._watches: dict[Node, asyncio.Task[None]] = {}
+        self.books: Logbooks | None = None
+        if config.camera_logs.follow:
+            self.books = Logbooks(
+                config.camera_log_dir, config.camera_logs, lambda: self.config.nodes
+            )
         self.nodes = {name: self.make(node) for name, node in config.nodes.items()}
         self.intents.save()
         wanted = self.named(only) if only is not None else list(self.nodes.values())
@@ -62,6 +68,8 @@ class Swarm:
         """Keep watch over all nodes until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
+            if self.books is not None:
+                group.create_task(self.books.run(), name="camera logs")
             for node in self.nodes.values():
                 self._begin(node)
             await asyncio.Event().wait()
@@ -81,6 +89,7 @@ class Swarm:
             self.config.timeouts,
             self.config.state_dir,
             self.intents,
+            books=self.books,
             on_change=self._on_change,
             on_broadcast=self._on_broadcast,
         )
@@ -139,7 +148,7 @@ class Swarm:
         """
         unknown = [name for name in names if name not in self.nodes]
         if unknown:
-            raise SelectionError(self._say_unknown(unknown))
+            raise SelectionError(say_unknown(unknown, list(self.nodes)))
         wanted = set(names)
         return [node for name, node in self.nodes.items() if name in wanted]
 
@@ -200,13 +209,15 @@ class Swarm:
         """Drained nodes with their reasons, as one text."""
         return ", ".join(f"{name} ({self.intents.drained[name].reason})" for name in names)
 
-    def _say_unknown(self, unknown: Sequence[str]) -> str:
-        parts = []
-        for name in unknown[:UNKNOWN_SHOWN]:
-            near = difflib.get_close_matches(name, self.nodes, 1)
-            shown = repr(name if len(name) <= 40 else f"{name[:40]}…")
-            parts.append(shown + (f" (did you mean {near[0]!r}?)" if near else ""))
-        if len(unknown) > UNKNOWN_SHOWN:
-            parts.append(f"and {len(unknown) - UNKNOWN_SHOWN} more")
-        known = ", ".join(self.nodes) or "none"
-        return f"unknown node {', '.join(parts)}; known: {known}"
+
+def say_unknown(unknown: Sequence[str], names: Sequence[str]) -> str:
+    """The words for names that no node has, with the nearest that there are."""
+    parts = []
+    for name in unknown[:UNKNOWN_SHOWN]:
+        near = difflib.get_close_matches(name, names, 1)
+        shown = repr(name if len(name) <= 40 else f"{name[:40]}…")
+        parts.append(shown + (f" (did you mean {near[0]!r}?)" if near else ""))
+    if len(unknown) > UNKNOWN_SHOWN:
+        parts.append(f"and {len(unknown) - UNKNOWN_SHOWN} more")
+    known = ", ".join(names) or "none"
+    return f"unknown node {', '.join(parts)}; known: {known}"

@@ -60,9 +60,13 @@ class FaultyServer(wire.Server):
                     break
                 else:
                     status, body = await self.answer(request)
+                    if status == 200 and request.path.endswith("/logs") and request.flag("follow"):
+                        await self.follow(request, reader, writer, bool(body))
+                        break
                     writer.write(wire.response(status, body))
                     await writer.drain()
         self.listeners.pop(writer, None)
+        self.followers.pop(writer, None)
         self._writers.discard(writer)
         writer.close()
 

@@ -129,6 +129,8 @@ async def test_an_event_stream_that_ends_in_a_loop_does_not_make_us_spin(
 
 
 async def test_events_of_another_shape_leave_no_sockets(it: House, user: User) -> None:
+    engines = it.engines.values()
+    await wait(lambda: all(engine.faulty.followers for engine in engines), 5, "logs are followed")
     it.engines["gfa1"].faulty.events = "shape"
     it.engines["gfa1"].end_events()
     gc.collect()

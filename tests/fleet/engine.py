@@ -156,7 +156,8 @@ class StubEngine:
         container = self._find(parts[0])
         if r.method == "GET":
             if parts[1] == "logs":
-                return 200, b""
+                going_on = r.flag("follow") and container["State"]["Running"]
+                return 200, b"goes on" if going_on else b""
             return 200, container
         getattr(self, f"_do_{parts[1] if len(parts) > 1 else 'delete'}")(container, r)
         return 204, b""
@@ -219,6 +220,8 @@ class StubEngine:
             Status="exited", Running=False, Pid=0, ExitCode=137, FinishedAt=THEN
         )
         self._tell("die", container)
+        if self.server is not None:
+            self.server.end_logs(f"/containers/{container['Id']}/logs")
 
     def _destroy(self, container: dict[str, Any]) -> None:
         del self.containers[container["Id"]]

@@ -80,12 +80,17 @@ Answer = Callable[[Request], Awaitable[tuple[int, Any]]]
 
 @dataclass
 class Server:
-    """Serves `answer` on one port; connections to /events stay open as `listeners`."""
+    """Serves `answer` on one port.
+
+    Connections to /events stay open as `listeners`, and those that follow a container's log as
+    `followers`.
+    """
 
     host: str
     port: int
     answer: Answer
     listeners: dict[asyncio.StreamWriter, Request] = field(default_factory=dict)
+    followers: dict[asyncio.StreamWriter, Request] = field(default_factory=dict)
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -102,6 +107,26 @@ class Server:
         while self._writers:
             await asyncio.sleep(0)
 
+    async def follow(
+        self,
+        request: Request,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        running: bool,
+    ) -> None:
+        """Give an empty log, which goes on while its container runs."""
+        writer.write(STREAM)
+        self.followers[writer] = request
+        if not running:
+            self.end_logs(request.path)
+        await reader.read()
+
+    def end_logs(self, path: str) -> None:
+        """The container of this path has ended, and with it its log."""
+        for writer, request in self.followers.items():
+            if request.path == path:
+                writer.write(b"0\r\n\r\n")
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -112,8 +137,12 @@ class Server:
                     writer.write(STREAM)
                     await reader.read()
                     break
+                if status == 200 and request.path.endswith("/logs") and request.flag("follow"):
+                    await self.follow(request, reader, writer, bool(body))
+                    break
                 writer.write(response(status, body))
                 await writer.drain()
         self.listeners.pop(writer, None)
+        self.followers.pop(writer, None)
         self._writers.discard(writer)
         writer.close()

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from clu.parsers.click import command_parser as parser
 
-from . import doctor, drain, enabling, general, lifecycle, reboot, reload, simulate, status, talk
+from . import (
+    doctor,
+    drain,
+    enabling,
+    general,
+    lifecycle,
+    logs,
+    reboot,
+    reload,
+    simulate,
+    status,
+    talk,
+)
 
 general.give_help(parser)
 general.give_help(general.tron_reconnect)
@@ -15,6 +27,7 @@ __all__ = [
     "enabling",
     "general",
     "lifecycle",
+    "logs",
     "parser",
     "reboot",
     "reload",

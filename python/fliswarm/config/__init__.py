@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from .load import INTERNAL, load, loads
-from .models import Actor, File, Mount, Power, PowerCommand, Timeouts
+from .models import Actor, CameraLogs, File, Mount, Power, PowerCommand, Timeouts
 from .resolved import NodeConfig, SwarmConfig, VolumeConfig
 
 __all__ = [
     "INTERNAL",
     "Actor",
+    "CameraLogs",
     "Mount",
     "NodeConfig",
     "Power",

@@ -162,11 +162,12 @@ def _known_keys(model: type[BaseModel]) -> list[str]:
 
 
 def _blocks() -> dict[str, type[BaseModel]]:
-    from .models import Actor, Mount, PowerCommand, Timeouts, Volume  # noqa: PLC0415
+    from .models import Actor, CameraLogs, Mount, PowerCommand, Timeouts, Volume  # noqa: PLC0415
 
     return {
         "actor": Actor,
         "timeouts": Timeouts,
+        "camera_logs": CameraLogs,
         "defaults": Options,
         "categories": Options,
         "nodes": Node,

@@ -153,6 +153,24 @@ class Timeouts(Block):
     reboot: Seconds = Field(300.0, description="Until an engine answers after a reboot.")
 
 
+class CameraLogs(Block):
+    """The copies of the cameras' output on the manager, in `cameras` in the log folder."""
+
+    follow: bool = Field(True, description="Whether they are kept.")
+    size: Size = Field(
+        10 << 20, ge=4096, description="How long a file gets before it is rotated, in bytes."
+    )
+    keep: Annotated[int, Field(ge=0)] = Field(
+        5, description="How many older files of a node are kept."
+    )
+    rate: Size = Field(
+        128 << 10,
+        ge=1024,
+        description="How much of a camera's output is kept, in bytes a second; the output of "
+        "some seconds may come at once. What is left out is counted.",
+    )
+
+
 class Volume(Block):
     """A volume of the engine and where it stands in the container."""
 
@@ -297,6 +315,9 @@ class File(Block):
         None, description="The 0.7 word for `timeouts.ping`, in seconds."
     )
     timeouts: Timeouts = Field(default_factory=Timeouts, description="All deadlines.")
+    camera_logs: CameraLogs = Field(
+        default_factory=CameraLogs, description="The copies of the cameras' output."
+    )
     defaults: Options = Field(default_factory=Options, description="Options of every container.")
     categories: dict[str, Options] = Field(
         default_factory=dict,

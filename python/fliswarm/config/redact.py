@@ -25,6 +25,8 @@ _STRONG = re.compile(r"PASSW|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|API[_-]?KEY|AUTH
 _WEAK = {"PASS", "PWD", "KEY", "KEYS", "AUTH", "CRED", "CREDS", "COOKIE", "JWT"}
 _HARMLESS = {"PWD", "OLDPWD"}
 _PLACES = {"FILE", "PATH", "DIR"}
+_MAYBE = re.compile("PASS|PWD|SECRET|TOKEN|CRED|KEY|AUTH|COOKIE|JWT|://|-----BEGIN", re.I)
+"""What a text must have for anything to be hidden in it, known secrets apart: most have not."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|\Z)", re.S)
 _URL = re.compile(r"(\w[\w+.-]*://[^\s/:@]*):(?!\d+/)((?:(?!://)[^\s\"'])*)@")
@@ -84,6 +86,7 @@ def show(config: SwarmConfig) -> dict[str, Any]:
             "file": config.file,
             "actor": config.actor,
             "timeouts": config.timeouts,
+            "camera_logs": config.camera_logs,
             "state_dir": config.state_dir,
             "log_dir": config.log_dir,
             "enabled_nodes": config.enabled,
@@ -117,8 +120,12 @@ class _Pass:
 
     def text(self, text: str) -> str:
         """A text, by the names in it and by the secrets that are known."""
+        if self._known is None and not _MAYBE.search(text):
+            return text
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
+            if not _MAYBE.search(text):
+                return text
         text = _PEM.sub(rf"\1 {HIDDEN} \2", text)
         text = _URL.sub(lambda m: f"{m[1]}:{self._hide(m[2])}@", text)
         text = _URL_TOKEN.sub(lambda m: f"{m[1]}{self._hide(m[2])}@", text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from .models import Actor, File, Mount, Node, Options, Power, Timeouts, Volume
+from .models import Actor, CameraLogs, File, Mount, Node, Options, Power, Timeouts, Volume
 
 USB = Mount(source="/dev/bus/usb", target="/dev/bus/usb", read_only=False)
 
@@ -76,6 +76,7 @@ class SwarmConfig:
     enabled: tuple[str, ...]
     state_dir: Path
     observatory: str | None
+    camera_logs: CameraLogs = field(default_factory=CameraLogs)
 
     @property
     def log_dir(self) -> Path:
@@ -83,6 +84,11 @@ class SwarmConfig:
         if self.actor.log_dir:
             return Path(self.actor.log_dir).expanduser()
         return self.state_dir / "log"
+
+    @property
+    def camera_log_dir(self) -> Path:
+        """The folder of the copies of the cameras' output."""
+        return (self.log_dir / "cameras").absolute()
 
 
 def resolve(model: File, file: str, observatory: str | None) -> SwarmConfig:
@@ -102,6 +108,7 @@ def resolve(model: File, file: str, observatory: str | None) -> SwarmConfig:
         enabled=tuple(name for name in nodes if name in enabled),
         state_dir=Path(state_dir).expanduser().absolute(),
         observatory=observatory,
+        camera_logs=model.camera_logs,
     )
 
 

@@ -18,6 +18,7 @@ from .base import (
     Owner,
 )
 from .docker import DockerEngine
+from .logline import LogLine, iso
 from .process import ProcessEngine
 
 __all__ = [
@@ -31,8 +32,10 @@ __all__ = [
     "EngineFacts",
     "Event",
     "Found",
+    "LogLine",
     "Owner",
     "ProcessEngine",
+    "iso",
     "make_engine",
 ]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..config import VolumeConfig
+from .logline import LogLine
 
 LABEL_SWARM = "org.fliswarm.swarm"
 """The actor name of the manager that made it."""
@@ -168,6 +169,26 @@ class Engine(Protocol):
 
     async def logs(self, container_id: str, lines: int) -> list[str]:
         """The last lines of a container's output."""
+
+    async def follow(
+        self,
+        container_id: str,
+        take: Callable[[list[LogLine]], Awaitable[None]],
+        since: str = "",
+    ) -> None:
+        """Read a container's output as it is written, until the container has ended.
+
+        Args:
+            container_id: its id; the first twelve characters do.
+            take: gets the lines in batches, oldest first; until it returns no more is read.
+                The container is never held up.
+            since: begin with the lines of this millisecond (a line's `time`); empty: with the
+                first that the engine has.
+
+        Raises:
+            EngineError: it could not be read, or not to its end; with status 404 there is no
+                such container.
+        """
 
     async def has_image(self, image: str) -> bool:
         """Whether the node has the image."""

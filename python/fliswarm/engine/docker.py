@@ -15,9 +15,10 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import docker
 import requests
@@ -27,7 +28,9 @@ from requests.adapters import HTTPAdapter
 
 from ..config import VolumeConfig
 from ..errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
+from . import logstream
 from .base import ContainerSpec, EngineFacts, Event, Found
+from .logline import LogLine
 from .stream import Stream
 from .threads import NodeThreads
 
@@ -121,6 +124,39 @@ class DockerEngine:
             "read the log", lambda api: api.logs(container_id, tail=lines, stream=False)
         )
         return [str(line) for line in raw.decode("utf-8", "replace").splitlines()]
+
+    async def follow(
+        self,
+        container_id: str,
+        take: Callable[[list[LogLine]], Awaitable[None]],
+        since: str = "",
+    ) -> None:
+        # An error of `take` is its own, not the engine's.
+        async with contextlib.aclosing(self._log_lines(container_id, since)) as batches:
+            async for lines in batches:
+                await take(lines)
+
+    async def _log_lines(self, container_id: str, since: str) -> AsyncGenerator[list[LogLine]]:
+        tried = f"follow the log of {container_id[:12]}"
+        version = await self._call("ask the version", lambda api: str(api.api_version))
+        path = logstream.path(version, container_id, since)
+        try:
+            async with contextlib.aclosing(
+                logstream.read(self._dial, path, self.timeout)
+            ) as batches:
+                async for lines in batches:
+                    yield lines
+        except logstream.LogRefused as error:
+            raise EngineRefused(self.node, str(error), tried=tried, status=error.status) from error
+        except Exception as error:
+            raise self._translate(error, tried, self.timeout) from error
+
+    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the engine without the SDK."""
+        url = urlsplit(self.address)
+        if url.scheme == "unix":
+            return await asyncio.open_unix_connection(url.path)
+        return await logstream.connect(str(url.hostname), url.port or 2375, KEEPALIVE)
 
     async def has_image(self, image: str) -> bool:
         try:

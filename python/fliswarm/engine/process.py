@@ -15,7 +15,7 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +24,10 @@ import psutil
 
 from ..config import VolumeConfig
 from ..config.redact import redact_text
-from ..errors import EngineRefused
+from ..errors import EngineRefused, os_reason
 from .base import ContainerSpec, EngineFacts, Event, Found
+from .logline import LogLine
+from .processlog import ProcessLog
 
 POLL = 0.1
 """How often a process is looked at, in seconds, while somebody waits for its end."""
@@ -53,6 +55,7 @@ class _Record:
     boot: str = ""
     born: float | None = None
     started_at: str = ""
+    ended_at: str = ""
     exit_code: int | None = None
 
 
@@ -103,6 +106,30 @@ class ProcessEngine:
         except FileNotFoundError:
             return []
         return text.splitlines()[-lines:]
+
+    async def follow(
+        self,
+        container_id: str,
+        take: Callable[[list[LogLine]], Awaitable[None]],
+        since: str = "",
+    ) -> None:
+        record = next((r for r in self._records() if r.id.startswith(container_id)), None)
+        if record is None:
+            self._need(container_id, "follow the log")
+            return
+
+        began = record.started_at
+
+        def is_over() -> bool:
+            known = self._load(record.id)
+            return known is None or known.started_at != began or not self._alive(known)
+
+        try:
+            await ProcessLog(self._log(record.id)).follow(is_over, take, since)
+        except OSError as error:
+            raise EngineRefused(
+                self.node, os_reason(error), tried=f"follow the log of {record.name}"
+            ) from error
 
     async def has_image(self, image: str) -> bool:
         return True
@@ -164,7 +191,7 @@ class ProcessEngine:
             raise EngineRefused(self.node, reason, tried=f"start {record.name}") from error
         self._children[record.id] = child
         record.pid, record.exit_code = child.pid, None
-        record.started_at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        record.started_at, record.ended_at = _now(), ""
         # Nobody has waited for the child yet, so it has an entry even if it has ended.
         seen = _look(child.pid)
         record.ticks, record.boot, record.born = seen[1] if seen else None, _boot(), None
@@ -200,7 +227,7 @@ class ProcessEngine:
         self._children.pop(container_id, None)
         del self._all[container_id]
         self._file(container_id).unlink(missing_ok=True)
-        self._log(container_id).unlink(missing_ok=True)
+        ProcessLog(self._log(container_id)).remove()
         self._tell("destroy", record)
 
     async def watch(
@@ -275,7 +302,15 @@ class ProcessEngine:
     # processes
 
     def _alive(self, record: _Record) -> bool:
-        """Whether the very process of the record runs; notes the exit code of a child."""
+        """Whether the very process of the record runs; notes its end."""
+        alive = self._runs(record)
+        if not alive and record.started_at and not record.ended_at:
+            record.ended_at = _now()
+            self._save(record)
+        return alive
+
+    def _runs(self, record: _Record) -> bool:
+        """The same; notes the exit code of a child."""
         if record.pid is None:
             return False
         child = self._children.get(record.id)
@@ -284,7 +319,6 @@ class ProcessEngine:
             if code is not None and record.exit_code is None:
                 # As Docker says it: 137 for a process that signal 9 ended.
                 record.exit_code = 128 - code if code < 0 else code
-                self._save(record)
             return code is None
         seen = _look(record.pid)
         return seen is not None and seen[0] != "Z" and _is_his(record, seen[1])
@@ -308,6 +342,7 @@ class ProcessEngine:
             state=state,
             exit_code=None if alive else record.exit_code,
             started_at=record.started_at,
+            ended_at="" if alive else record.ended_at,
             labels=record.labels,
         )
 
@@ -315,6 +350,10 @@ class ProcessEngine:
         event = Event(action, record.id, record.name, time.time())
         for on_event in list(self._watchers):
             on_event(event)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _read(path: Path) -> _Record | None:
