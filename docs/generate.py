@@ -16,7 +16,7 @@ from typing import Any
 import click
 import generated_words as words
 
-from fliswarm import cli, config, keywords
+from fliswarm import cli, config, history, keywords
 from fliswarm.commands import parser
 from fliswarm.simcamera.__main__ import main as simcamera
 from fliswarm.simcamera.faults import KINDS
@@ -32,6 +32,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "configuration.md": GENERATED + configuration(),
         REFERENCE / "commands.md": GENERATED + commands(),
+        REFERENCE / "history.md": GENERATED + words.HISTORY + history.reference(),
         REFERENCE / "keywords.md": GENERATED + words.KEYWORDS + keywords.reference(),
         REFERENCE / "configuration.schema.json": json.dumps(config.schema(), indent=2) + "\n",
         REFERENCE / "keywords.schema.json": json.dumps(keywords.schema(), indent=2) + "\n",

@@ -141,3 +141,21 @@ The same table as a [JSON Schema](keywords.schema.json) (`fliswarm keywords`) an
 order of the keywords that sdss-fliswarm 0.7 had are unchanged.
 
 """
+
+HISTORY = """\
+# The history's tables
+
+`history.sqlite` in the state folder is an SQLite file that the manager writes and
+`fliswarm history` reads. Any SQLite program can read it as well, also while the manager runs:
+
+```console
+$ sqlite3 -readonly history.sqlite "SELECT node, verdict, count(*) FROM verdicts GROUP BY 1, 2"
+```
+
+Moments are seconds since 1970 (UTC); `datetime(begun, 'unixepoch')` makes them readable. Texts
+are cut after 2,000 characters, and what looks like a password, a token or a key is `***`.
+
+How long things are kept and how large the file may grow is said by `history` in the
+[configuration](configuration.md#history).
+
+"""

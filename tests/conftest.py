@@ -137,7 +137,7 @@ def _present() -> set[str]:
     threads = {
         f"thread {thread.name} {thread.ident}"
         for thread in threading.enumerate()
-        if thread.name.startswith("engine-")
+        if thread.name.startswith(("engine-", "history"))
     }
     return tasks | threads | _sockets() | _processes()
 

@@ -112,4 +112,9 @@ KeysDictionary(
         String(name="node"), String(name="time"), String(name="stream"), String(name="text"),
         help="A line that a camera has printed: its time (UTC, the node's clock), out, err or === (what fliswarm says of the log), and the text.",
     ),
+    Key(
+        'unknownCommand',
+        String(name="commander"), String(name="command"), String(name="nodes"), String(name="begun"),
+        help='A command that ran when the manager was killed, for which nodes, and when it began (UTC): what became of it is unknown. Told after the next start, and for a minute to those who connect.',
+    ),
 )

@@ -23,6 +23,7 @@ from clu.legacy import LegacyActor
 from clu.tools import CommandStatus
 
 from . import __version__, keywords
+from .audit import Audit
 from .commands import parser
 from .commands.common import node_state
 from .commands.general import HelpAsked, say_help, tron_reconnect
@@ -82,6 +83,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
             on_line=self.new_command,
             asked=lambda user: [c for c in self.running if c.transport is user],
         )
+        self.audit = Audit(config, lambda words: self.write("w", words, broadcast=True))
         self.swarm = Swarm(
             config, only, on_change=self._node_changed, on_broadcast=self._camera_spoke
         )
@@ -109,6 +111,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         server = await self._server.start()
         if self.settings.actor.port == 0:
             self.port = server.sockets[0].getsockname()[1]
+        self.audit.start()
         self._supervision = asyncio.create_task(self._supervise(), name="swarm")
         log.info("listening on %s:%d", self.host, self.port)
         return self
@@ -140,6 +143,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         self._outbox.flush()
         for transport in list(self.transports.values()):
             transport.close()
+        await self.audit.close()
         log.info("stopped; containers keep running")
 
     # commands in
@@ -180,8 +184,13 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         )
         log.info("command %d of %s: %s", command_id, command.commander_id, match["body"][:500])
         self.running.add(command)
-        command.add_done_callback(self.running.discard)
+        self.audit.began(command, bool(match["commander"]), self.tron)
+        command.add_done_callback(self._over)
         self.parse_command(command)
+
+    def _over(self, command: Command) -> None:
+        self.running.discard(command)
+        self.audit.ended(command)
 
     def order(self, words: str) -> None:
         """Run a command of the manager's own; its replies go to the log only."""
@@ -227,8 +236,10 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
     # replies out
 
     def show_version(self, user_id: int = 0) -> None:
-        """Tell a new user the version."""
+        """Tell a new user the version, and in the first minute what has become unknown."""
         self.write("i", {"version": self.version}, user_id=user_id)
+        for words in self.audit.newcomer():
+            self.write("w", words, user_id=user_id)
 
     def refuse(self, transport: Any, command_id: int, reason: str) -> None:
         """A failed reply to one user where there is no command yet."""
@@ -254,6 +265,8 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         code = message_code.value if isinstance(message_code, MessageCode) else message_code
         content = {"text": message} if isinstance(message, str) else dict(message or {})
         content |= {name: value for name, value in values.items() if name not in _CLU_OPTIONS}
+        if code == "f" and command is not None:
+            self.audit.failed(command, content.get("error", ""))
         body = "; ".join(keywords.lines(content, self.name))
         transport = command.transport if command is not None else None
         user = transport.user_id if transport is not None else user_id or 0
@@ -292,6 +305,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
 
     def _node_changed(self, old: NodeStatus, new: NodeStatus) -> None:
         """A node's state has changed: one line in the log, one to everybody."""
+        self.audit.changed(old, new)
         good = new.state in (State.READY, State.DISABLED, State.STARTING, State.UNKNOWN)
         layer = f" ({new.layer})" if new.layer else ""
         level = logging.INFO if good else logging.WARNING

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shlex
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,13 +15,14 @@ import yaml
 from click.shell_completion import get_completion_class
 from rich.console import Console
 
-from . import __version__, config, daemon, display, findings, keywords, logview
+from . import __version__, config, daemon, display, findings, keywords, logview, timeline
 from .changes import compare
 from .client import BadCommand, Client, ClientError
 from .config import SwarmConfig, redact
 from .doctor import examine, healthy
 from .errors import ConfigError, SelectionError
-from .since import FORMS
+from .history import HistoryError
+from .since import FORMS, parse_since
 
 pass_settings = click.pass_obj
 pid_file_option = click.option(
@@ -208,6 +210,38 @@ def logs(
         _fail(error)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+@main.command()
+@click.option("-n", "--node", metavar="NODE", help="Only what concerns this node.")
+@click.option("--since", metavar="TIME", help=f"Only from then on: {FORMS} (UTC).")
+@click.option("--commands", "kinds", flag_value="commands", help="Only what was commanded.")
+@click.option("--events", "kinds", flag_value="events", help="Only what happened by itself.")
+@click.option("--json", "as_json", is_flag=True, help="Show one JSON object a line.")
+@click.option(
+    "-l", "--lines", type=click.IntRange(min=1), metavar="LINES",
+    help=f"How many entries at most, the last ones; {timeline.LINES} without --since.",
+)  # fmt: skip
+@pass_settings
+def history(
+    settings: dict[str, Any], node: str | None, since: str | None, kinds: str | None,
+    as_json: bool, lines: int | None,
+) -> None:  # fmt: skip
+    """Show what was commanded and what happened to the nodes, the latest last.
+
+    Reads the manager's file; the manager itself need not run.
+    """
+    moment = None
+    if since is not None:
+        try:
+            moment = parse_since(since, datetime.now(UTC))
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--since") from error
+    loaded = _load(settings)
+    try:
+        timeline.tell(loaded, node, moment, kinds or "both", lines, as_json)
+    except (HistoryError, SelectionError) as error:
+        _fail(error)
 
 
 @main.group("config")

@@ -111,6 +111,11 @@ def _append(text: Text, name: str, values: list[str], style: str) -> None:
         place, check, _, result, found, fix = values[:6]
         text.append(f"{place} ", "bold")
         text.append(f"{check} {result}: {found}" + (f"; fix: {fix}" if fix else ""), style)
+    elif name == "unknownCommand" and len(values) >= 4:
+        who, command, nodes, begun = values[:4]
+        text.append(f"{nodes} ", "bold")
+        text.append("what became of it is unknown", "bold red")
+        text.append(f": {command} (of {who}, begun {begun})")
     elif name in ("text", "error", "help"):
         label = f"{values[0]}: " if name != "help" and len(values) > 1 else ""
         text.append(label, "bold")

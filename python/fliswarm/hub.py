@@ -48,12 +48,17 @@ class _HubProtocol(asyncio.Protocol):
 
 
 class Hub(TronConnection):  # type: ignore[misc]
-    """A client of the hub that stays connected as long as `keep` runs."""
+    """A client of the hub that stays connected as long as `keep` runs.
+
+    Attributes:
+        address: of the hub's computer, as last connected; empty before.
+    """
 
     def __init__(self, actor: str, host: str, port: int, sdss_log: Any) -> None:
         super().__init__(f"{actor}.{actor}", host, port, log=sdss_log)
         self.actor_name = actor
         self.lost = asyncio.Event()
+        self.address = ""
 
     async def start(self, get_keys: bool = False) -> Hub:
         """Connect once.
@@ -66,9 +71,10 @@ class Hub(TronConnection):  # type: ignore[misc]
         self.running_commands.clear()
         protocol = _HubProtocol(self)
         async with asyncio.timeout(5):
-            await asyncio.get_running_loop().create_connection(
+            transport, _ = await asyncio.get_running_loop().create_connection(
                 lambda: protocol, self.host, self.port
             )
+        self.address = str((transport.get_extra_info("peername") or ("",))[0])
         self.protocol = protocol
         return self
 

@@ -184,6 +184,14 @@ KEYWORDS: tuple[Keyword, ...] = (
         "(what fliswarm says of the log), and the text.",
         new=True,
     ),
+    Keyword(
+        "unknownCommand",
+        (("commander", str), ("command", str), ("nodes", str), ("begun", str)),
+        "A command that ran when the manager was killed, for which nodes, and when it began "
+        "(UTC): what became of it is unknown. Told after the next start, and for a minute to "
+        "those who connect.",
+        new=True,
+    ),
 )
 
 _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}

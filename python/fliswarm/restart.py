@@ -24,12 +24,15 @@ class Restarts:
     Args:
         node: its name.
         policy: ``always``, ``on-failure`` (an exit code other than 0) or ``never``.
+
+    Attributes:
+        attempt: which start in a row the planned one is, from 1.
     """
 
     def __init__(self, node: str, policy: str) -> None:
         self.node = node
         self.policy = policy
-        self._done = 0
+        self.attempt = 0
         self._at: float | None = None
 
     def is_due(self, facts: Facts) -> bool:
@@ -48,12 +51,12 @@ class Restarts:
     def plan(self, status: NodeStatus) -> None:
         """Set the time of the next start, if one is due and not planned yet."""
         if status.state is State.READY and time.time() - status.since.timestamp() > STEADY:
-            self._done = 0
+            self.attempt = 0
         if not self.is_due(status.facts):
             self._at = None
         elif self._at is None:
-            pause = min(LONGEST, FIRST * 2**self._done) * random.uniform(0.8, 1.2)  # noqa: S311
-            self._done = min(self._done + 1, 10)
+            pause = min(LONGEST, FIRST * 2 ** min(self.attempt, 10)) * random.uniform(0.8, 1.2)  # noqa: S311
+            self.attempt += 1
             self._at = time.monotonic() + pause
             log.info("%s: the container is started again in %.1f s", self.node, pause)
 

@@ -53,6 +53,7 @@ class Facts:
         camera_error: why it did not.
         starting: whether the container started less than `timeouts.ready` ago.
         no_camera: whether the camera actor says that no camera is connected to it.
+        attempt: which start in a row the watch's own is, from 1; 0 while it does not start it.
     """
 
     enabled: bool = True
@@ -70,6 +71,7 @@ class Facts:
     camera_error: NodeError | None = None
     starting: bool = False
     no_camera: bool = False
+    attempt: int = 0
 
 
 def compute(facts: Facts) -> tuple[State, Layer, str]:

@@ -286,7 +286,7 @@ class Watch:
         found = self.picture.facts.container
         if found is None or not self.restarts.is_due(self.picture.facts):
             return
-        self.picture.update(operation="restart")
+        self.picture.update(operation="restart", attempt=self.restarts.attempt)
         try:
             await self.engine.start(found.id)
         except EngineError as error:
@@ -294,7 +294,7 @@ class Watch:
         finally:
             self._suspect = True
             await self.look()
-            self.picture.update(operation="")
+            self.picture.update(operation="", attempt=0)
             self._reach_now.set()
 
     # the camera

@@ -94,8 +94,8 @@ class Night:
 
     def _plain(self, line: str) -> str:
         text = line.replace(str(self.folder), SHOWN).rstrip()
-        text = re.sub(r"\b[0-9a-f]{12}\b", "ID", text)
-        text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(,\d+|Z)?", "TIME", text)
+        text = re.sub(r"\b[0-9a-f]{12}\b", "ID", re.sub(" +", " ", text))
+        text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?Z?", "TIME", text)
         return re.sub(r"(?<![A-Za-z\d.])\d+(\.\d+)?", "0", text)
 
 

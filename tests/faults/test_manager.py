@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import psutil
 import pytest
 import yaml
 
+from fliswarm.client import ActorReply
 from tests.engines.manager import Manager, keyword
 
 from .cameras import WildCamera
@@ -157,7 +159,6 @@ def test_a_killed_manager_finds_cameras_and_those_disabled_or_stopped_as_they_we
     asyncio.run(after())
 
 
-@pytest.mark.xfail(strict=True, reason="what ran when the manager was killed is told by nobody")
 def test_a_killed_manager_says_that_what_ran_is_unknown(make: Make) -> None:
     manager = make({"gfa1": free_port()}, SIMCAMERA)
     manager.start()
@@ -171,10 +172,25 @@ def test_a_killed_manager_says_that_what_ran_is_unknown(make: Make) -> None:
     size = manager.log.stat().st_size
     manager.kill()
     manager.start()
-    asyncio.run(manager.wait_state("gfa1", "READY", 5))
+
+    async def come() -> ActorReply:
+        user = await User.come(manager.port)
+        try:
+            async with asyncio.timeout(5):
+                while "unknownCommand" not in (reply := await user.hear()).keywords:
+                    pass
+            return reply
+        finally:
+            await user.leave()
+
+    told = asyncio.run(come())
+    assert told.code == "w"
+    assert told.keywords["unknownCommand"][1:3] == ["talk -n gfa1 -- expose 5", "gfa1"]
     with manager.log.open() as log:
         log.seek(size)
-        assert "expose 5" in log.read()
+        assert "what became of it is unknown" in log.read()
+    said = manager.run("history", "--commands", "--node", "gfa1").stdout
+    assert re.search("talk -n gfa1 -- expose 5 +unknown: the manager was killed", said), said
 
 
 def test_a_container_left_aside_by_a_killed_manager_comes_back_unasked(make: Make) -> None:

@@ -48,6 +48,17 @@ def guarded(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
     return run
 
 
+def choose(command: Command, names: str | None, category: str | None) -> list[Node]:
+    """The nodes that a command does something to; the history has them from now on.
+
+    Raises:
+        SelectionError: as `Swarm.select`.
+    """
+    nodes: list[Node] = command.actor.swarm.select(names, category)
+    command.actor.audit.aimed(command, (node.name for node in nodes))
+    return nodes
+
+
 def write_node(command: Command, node: Node) -> None:
     """The keywords node, container, volume, factAge and nodeState of one node.
 
@@ -97,6 +108,7 @@ def write_drained(command: Command, names: str | None, category: str | None) -> 
 
 def write_verdicts(command: Command, outcomes: list[Outcome]) -> None:
     """One verdict a node, in configuration order."""
+    command.actor.audit.judged(command, outcomes)
     for outcome in outcomes:
         values = [
             outcome.node.name,

@@ -24,6 +24,7 @@ def _named(command: Command, words: tuple[str, ...]) -> list[Node]:
     nodes = command.actor.swarm.named([name for word in words for name in word.split(",") if name])
     if not nodes:
         raise SelectionError("name nodes")
+    command.actor.audit.aimed(command, (node.name for node in nodes))
     return list(nodes)
 
 

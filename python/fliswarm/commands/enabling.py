@@ -15,15 +15,15 @@ from .common import guarded
 nodes_argument = click.argument("nodes", nargs=-1, required=False)
 
 
-def _chosen(command: Command, words: tuple[str, ...], everything: bool) -> list[Node]:
-    """The nodes named, by spaces or commas; unknown names get a warning.
+def _choose(command: Command, words: tuple[str, ...], everything: bool) -> list[Node]:
+    """The nodes named, by spaces or commas; unknown names get a warning. The history has them.
 
     Raises:
         SelectionError: none was named, or none of those named exists.
     """
     swarm = command.actor.swarm
     if everything:
-        return list(swarm.nodes.values())
+        return _aimed(command, list(swarm.nodes.values()))
     names = [name for word in words for name in word.split(",") if name]
     if not names:
         raise SelectionError("name nodes or give --all")
@@ -34,7 +34,12 @@ def _chosen(command: Command, words: tuple[str, ...], everything: bool) -> list[
         command.warning(text=str(error))
     if not known:
         raise SelectionError("no node of those names")
-    return list(swarm.named(known))
+    return _aimed(command, list(swarm.named(known)))
+
+
+def _aimed(command: Command, nodes: list[Node]) -> list[Node]:
+    command.actor.audit.aimed(command, (node.name for node in nodes))
+    return nodes
 
 
 @parser.command()  # type: ignore[untyped-decorator]
@@ -43,7 +48,7 @@ def _chosen(command: Command, words: tuple[str, ...], everything: bool) -> list[
 @guarded
 async def enable(command: Command, nodes: tuple[str, ...], everything: bool) -> Any:
     """Lets NODES take part: they are watched, connected and commanded."""
-    for node in _chosen(command, nodes, everything):
+    for node in _choose(command, nodes, everything):
         command.actor.swarm.switch(node, True)
     command.info(enabledNodes=[node.name for node in command.actor.swarm.enabled])
     return command.finish()
@@ -55,7 +60,7 @@ async def enable(command: Command, nodes: tuple[str, ...], everything: bool) -> 
 @guarded
 async def disable(command: Command, nodes: tuple[str, ...], everything: bool) -> Any:
     """Leaves NODES out; their containers keep running."""
-    for node in _chosen(command, nodes, everything):
+    for node in _choose(command, nodes, everything):
         command.actor.swarm.switch(node, False)
     command.info(enabledNodes=[node.name for node in command.actor.swarm.enabled])
     return command.finish()

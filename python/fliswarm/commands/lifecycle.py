@@ -12,6 +12,7 @@ from ..node import Node
 from ..outcome import fan_out
 from .common import (
     category_option,
+    choose,
     end,
     guarded,
     names_option,
@@ -35,7 +36,7 @@ force_option = click.option("-f", "--force", is_flag=True, help="Interrupt a bus
 @guarded
 async def reconnect(command: Command, names: str | None, category: str | None, force: bool) -> Any:
     """Replaces the containers of the nodes and connects to their cameras."""
-    nodes = command.actor.swarm.select(names, category)
+    nodes = choose(command, names, category)
 
     async def act(node: Node) -> None:
         await node.reconnect(lambda code, words: command.write(code, words), force)
@@ -59,7 +60,7 @@ async def stop(command: Command, names: str | None, category: str | None, force:
         if not await node.stop(force):
             command.warning(text=f"{node.name}: no container was running.")
 
-    outcomes = await fan_out(command.actor.swarm.select(names, category), act)
+    outcomes = await fan_out(choose(command, names, category), act)
     write_verdicts(command, outcomes)
     write_drained(command, names, category)
     return end(command, outcomes, "stop")
@@ -75,7 +76,7 @@ async def start(command: Command, names: str | None, category: str | None) -> An
     async def act(node: Node) -> None:
         await node.start()
 
-    outcomes = await fan_out(command.actor.swarm.select(names, category), act)
+    outcomes = await fan_out(choose(command, names, category), act)
     write_verdicts(command, outcomes)
     write_drained(command, names, category)
     return end(command, outcomes, "start")
@@ -92,7 +93,7 @@ async def restart(command: Command, names: str | None, category: str | None, for
     async def act(node: Node) -> None:
         await node.restart(force)
 
-    outcomes = await fan_out(command.actor.swarm.select(names, category), act)
+    outcomes = await fan_out(choose(command, names, category), act)
     write_verdicts(command, outcomes)
     write_drained(command, names, category)
     return end(command, outcomes, "restart")

@@ -15,6 +15,7 @@ from ..node import Node
 from ..outcome import fan_out
 from .common import (
     category_option,
+    choose,
     end,
     guarded,
     names_option,
@@ -41,7 +42,7 @@ async def reboot(command: Command, names: str | None, category: str | None, hard
         await node.wait_engine(node.timeouts.reboot)
         write_node(command, node)
 
-    outcomes = await fan_out(command.actor.swarm.select(names, category), act)
+    outcomes = await fan_out(choose(command, names, category), act)
     write_verdicts(command, outcomes)
     write_drained(command, names, category)
     return end(command, outcomes, "reboot")

@@ -56,6 +56,8 @@ async def reload_command(command: Command, dry_run: bool, containers: bool, forc
             _write_differing(command)
             return command.finish()
         enabled = [node.name for node in swarm.enabled]
+        command.actor.audit.aimed(command, (change.name for change in changes.nodes))
+        await asyncio.to_thread(command.actor.audit.learn, new)
         work = Reload(swarm, new, changes, command.write, containers, force)
         outcomes = await work.run()
     write_verdicts(command, outcomes)

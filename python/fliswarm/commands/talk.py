@@ -13,7 +13,15 @@ from ..errors import NodeError, SelectionError, Verdict
 from ..node import Node
 from ..outcome import Outcome, fan_out, verdict_of
 from ..protocol import Reply, encode_command, flatten
-from .common import Seconds, category_option, guarded, names_option, write_drained, write_verdicts
+from .common import (
+    Seconds,
+    category_option,
+    choose,
+    guarded,
+    names_option,
+    write_drained,
+    write_verdicts,
+)
 
 NEED = "any, all, or how many cameras must succeed for the command to succeed"
 
@@ -55,7 +63,7 @@ async def talk(
     camera_command: tuple[str, ...],
 ) -> Any:
     """Sends CAMERA_COMMAND to the cameras and passes on what they say."""
-    nodes = command.actor.swarm.select(names, category)
+    nodes = choose(command, names, category)
     if not camera_command:
         raise SelectionError("there is no camera command; for instance: talk status")
     words = shlex.join(camera_command)

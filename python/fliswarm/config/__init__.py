@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .load import INTERNAL, load, loads
-from .models import Actor, CameraLogs, File, Mount, Power, PowerCommand, Timeouts
+from .models import Actor, CameraLogs, File, History, Mount, Power, PowerCommand, Timeouts
 from .resolved import NodeConfig, SwarmConfig, VolumeConfig
 
 __all__ = [
     "INTERNAL",
     "Actor",
     "CameraLogs",
+    "History",
     "Mount",
     "NodeConfig",
     "Power",

@@ -171,6 +171,18 @@ class CameraLogs(Block):
     )
 
 
+class History(Block):
+    """What is kept of what happened, in `history.sqlite` in the state folder."""
+
+    days: Annotated[int, Field(ge=0, le=36500)] = Field(
+        90, description="How many days commands and changes are kept; 0 keeps none."
+    )
+    size: Annotated[Size, Field(ge=1 << 20)] = Field(
+        512 << 20,
+        description="How many bytes (or `512m`) the file may have; the oldest goes first.",
+    )
+
+
 class Volume(Block):
     """A volume of the engine and where it stands in the container."""
 
@@ -317,6 +329,9 @@ class File(Block):
     timeouts: Timeouts = Field(default_factory=Timeouts, description="All deadlines.")
     camera_logs: CameraLogs = Field(
         default_factory=CameraLogs, description="The copies of the cameras' output."
+    )
+    history: History = Field(
+        default_factory=History, description="How much is kept of what happened."
     )
     defaults: Options = Field(default_factory=Options, description="Options of every container.")
     categories: dict[str, Options] = Field(

@@ -28,12 +28,13 @@ _PLACES = {"FILE", "PATH", "DIR"}
 _MAYBE = re.compile("PASS|PWD|SECRET|TOKEN|CRED|KEY|AUTH|COOKIE|JWT|://|-----BEGIN", re.I)
 """What a text must have for anything to be hidden in it, known secrets apart: most have not."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+# No pattern goes through a long word from each of its letters: the event loop would wait.
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|\Z)", re.S)
-_URL = re.compile(r"(\w[\w+.-]*://[^\s/:@]*):(?!\d+/)((?:(?!://)[^\s\"'])*)@")
+_URL = re.compile(r"((?<!\w)\w[\w+.-]*+://[^\s/:@]*+):(?!\d+/)((?:(?!://)[^\s\"'])*)@")
 _URL_TOKEN = re.compile(r"(https?://)([^\s/:@]+)@", re.I)
 _ITEM = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(.*)", re.S)
 _NAME = re.compile(
-    r"(?P<dash>--?)?(?P<name>[A-Za-z_][\w.-]*)"
+    r"(?P<dash>--?)?(?<![A-Za-z_])(?P<name>[A-Za-z_][\w.-]*+)"
     r"(?P<sep>=|[\"']\s*:\s*|:\s+|[\"']\s*,\s*(?=[\"'])|[ \t]+)"
 )
 _VALUE = re.compile(
@@ -87,6 +88,7 @@ def show(config: SwarmConfig) -> dict[str, Any]:
             "actor": config.actor,
             "timeouts": config.timeouts,
             "camera_logs": config.camera_logs,
+            "history": config.history,
             "state_dir": config.state_dir,
             "log_dir": config.log_dir,
             "enabled_nodes": config.enabled,
@@ -131,8 +133,10 @@ class _Pass:
         text = _URL_TOKEN.sub(lambda m: f"{m[1]}{self._hide(m[2])}@", text)
         done, at = [], 0
         for match in _NAME.finditer(text):
+            if match.start() < at or not _tells(match):
+                continue
             value = _VALUE.match(text, match.end())
-            if match.start() < at or value is None or not _tells(match, value[0]):
+            if value is None or (_is_option(match) and not _is_value(value[0].strip("\"'"))):
                 continue
             quote = value[0][0] if value[0][0] in "\"'" else ""
             hidden = self._hide(value[0].strip(quote) if quote else value[0])
@@ -175,14 +179,19 @@ class _Pass:
         return HIDDEN if secret else ""
 
 
-def _tells(match: re.Match[str], value: str) -> bool:
+def _tells(match: re.Match[str]) -> bool:
     """Whether what stands before a value in a text says that it is a secret."""
     sep = match["sep"]
     if sep[0] == ":" and not match["name"].isupper():  # prose has "the key: …"
         return bool(_STRONG.search(match["name"]))
-    if ":" not in sep and sep != "=":
-        return bool(match["dash"]) and is_secret(match["name"]) and _is_value(value.strip("\"'"))
+    if _is_option(match):
+        return bool(match["dash"]) and is_secret(match["name"])
     return is_secret(match["name"])
+
+
+def _is_option(match: re.Match[str]) -> bool:
+    """Whether the value is the next word."""
+    return ":" not in match["sep"] and match["sep"] != "="
 
 
 def _is_value(item: Any) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from .models import Actor, CameraLogs, File, Mount, Node, Options, Power, Timeouts, Volume
+from .models import Actor, CameraLogs, File, History, Mount, Node, Options, Power, Timeouts, Volume
 
 USB = Mount(source="/dev/bus/usb", target="/dev/bus/usb", read_only=False)
 
@@ -71,6 +71,7 @@ class SwarmConfig:
     file: str
     actor: Actor
     timeouts: Timeouts
+    history: History
     registry: str | None
     nodes: dict[str, NodeConfig]
     enabled: tuple[str, ...]
@@ -103,6 +104,7 @@ def resolve(model: File, file: str, observatory: str | None) -> SwarmConfig:
         file=file,
         actor=model.actor,
         timeouts=timeouts,
+        history=model.history,
         registry=model.registry,
         nodes=nodes,
         enabled=tuple(name for name in nodes if name in enabled),

@@ -1,0 +1,23 @@
+"""What happened: every command, every change of a node, in one SQLite file that outlives us."""
+
+from __future__ import annotations
+
+from .read import HistoryError, commands, events, oldest
+from .records import CommandRecord, EventRecord
+from .rows import FILE, CommandRow, EventRow, Verdict, reference
+from .write import History
+
+__all__ = [
+    "FILE",
+    "CommandRecord",
+    "CommandRow",
+    "EventRecord",
+    "EventRow",
+    "History",
+    "HistoryError",
+    "Verdict",
+    "commands",
+    "events",
+    "oldest",
+    "reference",
+]
