@@ -275,6 +275,7 @@ class Lifecycle:
         """Undo: the new container goes, the old one is back; what cannot be undone is said."""
         notes = []
         try:
+            await self.engine.stop(fresh, 0)
             await self._remove(fresh)
         except EngineError as second:
             notes.append(f"the new container cannot be removed: {second.cause}")
