@@ -119,10 +119,12 @@ async def _head(reader: asyncio.StreamReader) -> Body:
 async def _lines(reader: asyncio.StreamReader) -> list[str]:
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError as error:
-        raise LogBroken("no answer") from error
+    except asyncio.IncompleteReadError:
+        raw = b""
     except asyncio.LimitOverrunError as error:
         raise ValueError("a head without an end") from error
+    if not raw:
+        raise LogBroken("the engine ended the connection without an answer")
     lines = raw.decode("latin-1").split("\r\n")
     if not lines[0].startswith("HTTP/1."):
         raise ValueError(f"no HTTP: {lines[0][:60]!r}")
