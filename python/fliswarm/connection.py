@@ -33,6 +33,11 @@ class Pending:
     sent: float = 0.0
     noticed: bool = False
 
+    @property
+    def tried(self) -> str:
+        """The command in words; all pulses are one, or a cause would change with each."""
+        return "ping" if self.pulse else self.command
+
 
 class Connection(asyncio.BufferedProtocol):
     """One TCP connection, from its making to its end.
@@ -84,10 +89,10 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         *ends, begun = bytes(self._piece[:nbytes]).split(b"\n")
         self._piece = bytearray()
+        if ends and self._begun:
+            ends[0] = bytes(self._begun) + ends[0]
+            self._begun.clear()
         for line in ends:
-            if self._begun:
-                line = bytes(self._begun) + line
-                self._begun.clear()
             if len(line) > MAX_LINE:
                 self._too_long(len(line))
             if self.closed is not None:
@@ -131,7 +136,7 @@ class Connection(asyncio.BufferedProtocol):
         pending, self.pending = self.pending, {}
         for item in pending.values():
             if not item.end.done():
-                item.end.set_exception(_again(error, item.command))
+                item.end.set_exception(_again(error, item.tried))
         self._begun.clear()
         self.on_end(self, error)
 
@@ -195,8 +200,9 @@ class Connection(asyncio.BufferedProtocol):
         self._tell(self.on_broadcast, told)
         item = self.pending.pop(glean_end(line), None)
         if item is not None and not item.end.done():
-            reason = f"its last reply cannot be read: {bad}"
-            item.end.set_exception(CameraBroken(self.node, reason, tried=item.command))
+            # Without the line: as a node's cause it would be another one each time.
+            reason = f"a reply cannot be read, perhaps its last: {bad.wrong}"
+            item.end.set_exception(CameraBroken(self.node, reason, tried=item.tried))
 
     def _too_long(self, length: int) -> None:
         self.end(
@@ -249,9 +255,7 @@ class Connection(asyncio.BufferedProtocol):
             waited = now - item.sent
             if not item.noticed and waited >= self.silence and not item.end.done():
                 reason = "the camera actor took no notice of the command"
-                error = CameraSilent(
-                    self.node, reason, tried=item.command, seconds=round(waited, 1)
-                )
+                error = CameraSilent(self.node, reason, tried=item.tried, seconds=round(waited, 1))
                 item.end.set_exception(error)
                 del self.pending[command_id]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -278,18 +279,36 @@ def format_value(value: Any) -> str:
     all but plain ASCII escaped: no camera can forge a line, and the hub, which closes a
     connection on half a character (sdss-tron 5.0), never sees one.
     """
-    if isinstance(value, str):
-        return value if _BARE.fullmatch(value) else json.dumps(value)
-    if value is True:
-        return "T"
-    if value is False:
-        return "F"
-    return str(value)
+    write = _WRITE.get(type(value))
+    if write is not None:
+        return write(value)
+    return _word(value) if isinstance(value, str) else str(value)
 
 
-def format_keyword(name: str, value: Any) -> str:
-    """``name=value,value``; an empty text gives the bare name."""
+def _word(text: str) -> str:
+    return text if _BARE.fullmatch(text) else _QUOTE(text)
+
+
+_QUOTE = json.JSONEncoder().encode
+_WRITE: dict[type, Callable[[Any], str]] = {
+    str: _word,
+    bool: {True: "T", False: "F"}.__getitem__,
+    int: str,
+    float: str,
+}
+
+
+def format_keyword(name: str, value: Any, before: str = "") -> str:
+    """``name=value,value``; an empty text gives the bare name.
+
+    Args:
+        name: the keyword.
+        value: its value or values, however nested.
+        before: a value that stands before them.
+    """
     values = flatten(value)
+    if before:
+        values.insert(0, before)
     if not values or values == [""]:
         return name
     return f"{name}={','.join(map(format_value, values))}"
@@ -321,14 +340,16 @@ def relay(node: str, reply: Reply) -> list[str]:
         elif name == "error":
             words = value.get("error", value) if isinstance(value, dict) else value
             text = words if isinstance(words, str) else " ".join(map(str, flatten(words)))
-            plain.append(format_keyword(name, [node, text]))
+            plain.append(format_keyword(name, text, node))
         else:
-            plain.append(format_keyword(_safe_name(name), [node, *flatten(value)]))
+            plain.append(format_keyword(_safe_name(name), value, node))
     return ["; ".join(plain), *written] if plain else written
 
 
 def _safe_name(name: str) -> str:
     """A keyword's name as the hub's parser takes it: letters, digits, ``_`` and ``.``."""
+    if name.isidentifier() and name.isascii() and name[0] != "_" and name.lower() != "raw":
+        return name
     safe = re.sub(r"[^A-Za-z0-9_.]", "_", name) or "_"
     if not safe[0].isascii() or not safe[0].isalpha():
         safe = f"x{safe}"

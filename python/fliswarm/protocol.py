@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_COMMAND = 65_000
 """The longest command, in bytes, that is sent to a camera.
@@ -42,18 +41,30 @@ class Code(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the command ends with this reply."""
-        return self in (Code.DONE, Code.FAILED, Code.CRITICAL)
+        return self in _FINAL
 
 
+_FINAL = (Code.DONE, Code.FAILED, Code.CRITICAL)
 _CODES = {code.value: code for code in Code}
 
 
+_JSON = json.JSONDecoder()
+_SPACE = " \t\r\n"
+
+
 class BadLine(ValueError):
-    """A line that is no reply; its text says what is wrong and shows how it begins."""
+    """A line that is no reply; its text says what is wrong and shows how it begins.
+
+    Attributes:
+        wrong: what is wrong, in words that are the same for the next line of this kind.
+    """
+
+    def __init__(self, wrong: str, line: bytes) -> None:
+        super().__init__(f"{wrong}: {_show(line)}")
+        self.wrong = wrong
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One line of a camera actor.
 
     Attributes:
@@ -65,7 +76,7 @@ class Reply:
 
     command_id: int
     code: Code
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any]
     sender: str = ""
 
     @property
@@ -86,25 +97,28 @@ def parse(line: bytes) -> Reply:
     """
     try:
         # Decoded here: json itself would guess at UTF-16 and take half characters.
-        message = json.loads(line.decode("utf-8"))
+        text = line.decode("utf-8").strip(_SPACE)
+        message, end = _JSON.raw_decode(text)
     except UnicodeDecodeError:
-        raise BadLine(f"not UTF-8: {_show(line)}") from None
+        raise BadLine("not UTF-8", line) from None
     except (ValueError, RecursionError):
-        raise BadLine(f"not JSON: {_show(line)}") from None
+        raise BadLine("not JSON", line) from None
+    if end != len(text):
+        raise BadLine("not JSON", line)
     if not isinstance(message, dict):
-        raise BadLine(f"not a JSON object: {_show(line)}")
+        raise BadLine("not a JSON object", line)
     header = message.get("header")
     if not isinstance(header, dict):
-        raise BadLine(f"no header: {_show(line)}")
+        raise BadLine("no header", line)
     data = message.get("data")
     if data is None:
         data = {}
     elif not isinstance(data, dict):
-        raise BadLine(f"data is not an object: {_show(line)}")
+        raise BadLine("data is not an object", line)
     code = _CODES.get(_hashable(header.get("message_code", "i")))
     if code is None:
         shown = repr(header.get("message_code"))[:40]
-        raise BadLine(f"unknown message code {shown}: {_show(line)}")
+        raise BadLine(f"unknown message code {shown}", line)
     sender = header.get("sender")
     return Reply(
         _command_id(header.get("command_id")),
@@ -129,14 +143,20 @@ def _command_id(value: Any) -> int:
     return 0
 
 
-_ID = re.compile(rb'"command_id"\s*:\s*(\d{1,10})\b')
-_END = re.compile(rb'"message_code"\s*:\s*"[:f!]"')
+_ID = re.compile(rb'"command_id"\s*:\s*"?(\d{1,10})"?\s*[,}]')
+_CODE = re.compile(rb'"message_code"\s*:\s*(?:"([^"]*)"|[^"\s])')
 
 
 def glean_end(line: bytes) -> int:
-    """The id of the command that a broken line ended; 0 where that cannot be seen."""
+    """The id of the command that a broken line ended; 0 where that cannot be seen.
+
+    A line cut before its code counts as an end too: if it was the last one, no other comes.
+    """
     found = _ID.search(line)
-    return int(found[1]) if found and _END.search(line) else 0
+    code = _CODE.search(line)
+    if found is None or (code is not None and code[1] not in (b":", b"f", b"!")):
+        return 0
+    return int(found[1])
 
 
 def _show(line: bytes) -> str:
@@ -166,7 +186,29 @@ def encode_command(command_id: int, command: str) -> bytes:
 def flatten(value: Any) -> list[Any]:
     """A keyword's value as the flat list of its scalars: dicts and lists in their order."""
     leaves: list[Any] = []
-    # A stack of its own: JSON may be nested deeper than Python recurses.
+    try:
+        _gather(value, leaves)
+    except RecursionError:
+        return _flatten_deep(value)
+    return leaves
+
+
+def _gather(value: Any, leaves: list[Any]) -> None:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        leaves.append(value)
+        return
+    for part in value:
+        if isinstance(part, dict | list | tuple):
+            _gather(part, leaves)
+        else:
+            leaves.append(part)
+
+
+def _flatten_deep(value: Any) -> list[Any]:
+    """`flatten` with a stack of its own: JSON may be nested deeper than Python recurses."""
+    leaves: list[Any] = []
     stack = [value]
     while stack:
         part = stack.pop()

@@ -199,7 +199,6 @@ async def test_each_fault_ends_the_command_and_spares_the_other_camera(cameras: 
         await asyncio.sleep(0.3)  # an exposure that was cut off goes on
 
 
-@pytest.mark.xfail(strict=True, reason="the cause shows the line, which is another each time")
 async def test_a_camera_that_stays_bad_in_one_way_is_told_of_once(cameras: Cameras) -> None:
     await cameras.fault("gfa1", "garbage")
     await cameras.user.hears("nodeState=gfa1,FAILED")

@@ -80,18 +80,17 @@ async def test_a_broken_last_line_that_shows_its_end_fails_the_command_at_once(
     assert it.cameras["gfa1"].connections == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="camera.py _bad: a last line cut before its code ends no command, ever"
-)
-async def test_a_last_line_cut_before_its_code_ends_the_command(it: House, user: User) -> None:
-    found = await raw(it, user, b'{"header": {"command_id": ID, "message_co\n', 4)
-    assert found["gfa1"][0] == "failed"
-
-
-async def test_a_last_line_cut_before_its_code_ends_at_the_users_limit(
+async def test_a_last_line_cut_before_its_code_ends_the_command_at_once(
     it: House, user: User
 ) -> None:
-    it.cameras["gfa1"].noise = b'{"header": {"command_id": ID, "message_co\n'
+    broken = b'{"header": {"command_id": ID, "message_co\n'
+    verdict, seconds = (await raw(it, user, broken))["gfa1"]
+    assert (verdict, seconds < SOON) == ("failed", True)
+    assert it.cameras["gfa1"].connections == 1
+
+
+async def test_a_last_line_cut_before_its_id_ends_at_the_users_limit(it: House, user: User) -> None:
+    it.cameras["gfa1"].noise = b'{"header": {"comma\n'
     replies = await user.ask("talk -n gfa1 --timeout 1.5 -- raw")
     verdict, seconds = verdicts(replies)["gfa1"]
     assert (verdict, seconds < 2) == ("timeout", True)

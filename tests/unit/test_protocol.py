@@ -154,6 +154,11 @@ def test_the_codes_that_end_a_command() -> None:
         (b'{"header": {"command_id": 12, "message_code": ":"', 12),
         (b'{"header": {"command_id":12,"message_code":"f"}, "data": {"x": \xff', 12),
         (b'{"header": {"command_id": 12, "message_code": "i"', 0),
+        (b'{"header": {"command_id": 12, "message_code": ":', 12),
+        (b'{"header": {"command_id": "12", "mess', 12),
+        (b'{"header": {"command_id": 12, "message_code": "Z"}}', 0),
+        (b'{"header": {"command_id": 12, "message_code": 7}}', 0),
+        (b'{"header": {"command_id": 12', 0),  # who knows whether it was 123
         (b'{"header": {"message_code": ":"', 0),
         (b'{"header": {"command_id": null, "message_code": ":"', 0),
         (b"", 0),
@@ -210,3 +215,10 @@ def test_what_is_flat_holds_no_container(value: Any) -> None:
     flat = flatten(value)
     assert not any(isinstance(leaf, list | dict) for leaf in flat)
     assert flatten(flat) == flat
+
+
+def test_what_is_nested_deeper_than_python_recurses_is_flattened_too() -> None:
+    value: Any = [2, 3]
+    for _ in range(20_000):
+        value = [1, {"a": value}]
+    assert flatten(value) == [1] * 20_000 + [2, 3]
