@@ -344,6 +344,7 @@ class Node:
             else:
                 # Something else may answer at the port while our container died of it.
                 await self._must_run(container_id)
+                self.picture.answered_at = time.monotonic()
                 self.picture.update(
                     camera_ok=True, camera_late=False, camera_error=None, no_camera=False
                 )

@@ -42,6 +42,7 @@ async def test_a_first_reconnect_says_what_it_does(folder: Path) -> None:
         assert any(line.startswith('i text="gfa1: running flicamera-gfa1') for line in lines)
         (state,) = [line for line in lines if "nodeState=" in line]
         assert state.startswith('i nodeState=gfa1,READY,"",""')
+        assert not any("factAge=gfa1" in line and "nan" in line for line in lines)
         (container,) = [line for line in lines if "container=" in line]
         assert (await containers(user)) == {"gfa1": container.split(",")[1]}
 
