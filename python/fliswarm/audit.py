@@ -15,7 +15,7 @@ from . import __version__
 from .config import SwarmConfig
 from .config.redact import find_secrets
 from .engine import Found
-from .history import CommandRecord, CommandRow, EventRecord, History
+from .history import GIVEN, CommandRecord, CommandRow, EventRecord, History
 from .hub import Hub
 from .outcome import Outcome
 from .picture import NodeStatus
@@ -91,7 +91,7 @@ class Audit:
         origin = f"{by_hub}{peer[0]}:{peer[1]}" if peer else "a signal"
         who = str(command.commander_id) if named else f"user {command.commander_id}"
         who = who if peer else "the manager"
-        record = CommandRecord(time.time(), who, origin, command.body)
+        record = CommandRecord(time.time(), who, origin, command.body[:GIVEN])
         self._running[command] = record, time.monotonic()
         self._history.put(record)
 
@@ -105,7 +105,7 @@ class Audit:
         if command in self._running:
             record = self._running[command][0]
             record.verdicts = tuple(
-                (one.node.name, str(one.verdict), round(one.seconds, 3), one.reason)
+                (one.node.name, str(one.verdict), round(one.seconds, 3), one.reason[:GIVEN])
                 for one in outcomes
             )
             record.nodes = record.nodes or tuple(one.node.name for one in outcomes)
@@ -114,7 +114,7 @@ class Audit:
         """A command fails, for this reason."""
         if command in self._running:
             words = error[-1] if isinstance(error, list | tuple) and error else error
-            self._running[command][0].error = str(words)
+            self._running[command][0].error = str(words)[:GIVEN]
 
     def ended(self, command: Any) -> None:
         """A command is over."""
@@ -145,7 +145,7 @@ class Audit:
         if (new.state, new.layer, new.cause) != (old.state, old.layer, old.cause):
             self._put(
                 EventRecord(
-                    name, "state", str(old.state), str(new.state), str(new.layer), new.cause
+                    name, "state", str(old.state), str(new.state), str(new.layer), new.cause[:GIVEN]
                 )
             )
 

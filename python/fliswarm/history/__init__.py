@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from .read import HistoryError, commands, events, oldest
-from .records import CommandRecord, EventRecord
+from .records import GIVEN, CommandRecord, EventRecord
 from .rows import FILE, CommandRow, EventRow, Verdict, reference
 from .write import History
 
 __all__ = [
     "FILE",
+    "GIVEN",
     "CommandRecord",
     "CommandRow",
     "EventRecord",

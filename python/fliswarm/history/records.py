@@ -5,6 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+GIVEN = 2500
+"""How many characters of a text are worth giving: more than are written, so that what is cut
+away in the middle of a secret was beyond the end."""
+
 
 @dataclass(slots=True, eq=False)
 class CommandRecord:

@@ -19,7 +19,7 @@ from pathlib import Path
 from ..config.redact import redact_text
 from . import trim
 from .read import SELECT_COMMANDS, command_row
-from .records import CommandRecord, EventRecord, Record
+from .records import GIVEN, CommandRecord, EventRecord, Record
 from .rows import FILE, TABLES, UNKNOWN, VERSION, CommandRow, schema
 
 GATHER = 0.1
@@ -194,7 +194,7 @@ class History:
         ])  # fmt: skip
 
     def _redact(self, text: str) -> str:
-        return redact_text(text[: LONG + 500], self._secrets)[:LONG]
+        return redact_text(text[:GIVEN], self._secrets)[:LONG]
 
     # the file
 
