@@ -150,6 +150,18 @@ def test_no_secret_is_written(make: Make) -> None:
     assert "--password" in commands(history.file)[0].words
 
 
+def test_what_waits_is_counted_right_though_a_command_grows_meanwhile(make: Make) -> None:
+    history = make()
+    verdicts = tuple((f"gfa{n}", "ok", 1.0, "") for n in range(9))
+    for _ in range(50):
+        record = command()
+        history.put(record)
+        history.put(end(record, verdicts=verdicts))
+    history.close(5)
+    assert history._put == history._taken == 50 * (1 + 10)
+    assert len(commands(history.file)) == 50
+
+
 def test_a_long_text_is_cut(make: Make) -> None:
     history = make()
     history.put(end(command("talk " + "x" * 60_000), error="y" * 60_000))

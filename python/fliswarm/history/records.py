@@ -33,8 +33,8 @@ class CommandRecord:
 
     @property
     def weight(self) -> int:
-        """How many rows it takes."""
-        return 1 + len(self.verdicts)
+        """How many rows it takes; long texts count as several."""
+        return 1 + len(self.verdicts) + (len(self.words) + len(self.error)) // 250
 
 
 @dataclass(slots=True, eq=False)

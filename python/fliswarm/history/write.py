@@ -66,7 +66,7 @@ class History:
         self._find_secrets = secrets
         self._secrets: tuple[str, ...] = ()
         self._clean = functools.lru_cache(256)(self._redact)
-        self._queue: deque[Record] = deque()
+        self._queue: deque[tuple[int, Record]] = deque()
         self._put, self._taken = 0, 0
         self._dropped, self._dropped_said, self._lost = 0, 0, 0
         self._wake, self._ending = threading.Event(), threading.Event()
@@ -89,7 +89,7 @@ class History:
             self._dropped += 1
             return
         self._put += weight
-        self._queue.append(record)
+        self._queue.append((weight, record))  # a command grows until it is over
         if not self._wake.is_set():
             self._wake.set()
 
@@ -128,9 +128,9 @@ class History:
         batch: dict[Record, None] = {}
         with contextlib.suppress(IndexError):
             while True:
-                record = self._queue.popleft()
+                weight, record = self._queue.popleft()
                 batch[record] = None
-                self._taken += record.weight
+                self._taken += weight
         if batch:
             self._write(batch)
 
