@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import logging.handlers
 import os
@@ -193,6 +194,10 @@ async def serve(
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
+    # What is there now stays, and a large swarm makes thousands of short-lived objects a
+    # command: looking for cycles as often as Python does takes a fifth of such a command's time.
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
     actor = SwarmActor(config, _sdss_logger(), only)
     await actor.start()
     if not (sys.stdin and sys.stdin.isatty()):  # there it says that the terminal is gone

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from contextlib import suppress
 
 import pytest
 
 from fliswarm.camera import Camera
+from fliswarm.connection import PIECE
 from fliswarm.errors import (
     CameraBroken,
     CameraClosed,
@@ -196,6 +198,27 @@ async def test_the_end_of_the_stream_fails_all_that_is_pending_at_once() -> None
         assert all(isinstance(error, CameraLost) for error in errors)
         assert errors[0].cause == "never: the camera actor closed the connection"
         assert (len(heard.losses), camera.connected, camera.pending) == (1, False, 0)
+
+
+async def test_a_long_story_is_heard_to_its_end_and_leaves_the_others_their_turns() -> None:
+    heard = Heard()
+    line = b'{"header": {"command_id": 0, "message_code": "i"}, "data": {"text": %d}}\n'
+    numbers = range(100_000, 105_000)
+    async with wild() as stub, connected(stub.port, heard=heard) as camera:
+        work = begin(camera)
+        await stub.heard.wait()
+        for writer in stub.writers:
+            writer.write(b"".join(line % number for number in numbers))
+            writer.close()
+        told = [0]
+        async with asyncio.timeout(5):
+            while not work.done():
+                await asyncio.sleep(0)
+                told.append(len(heard.broadcasts))
+        assert isinstance(await failure(work), CameraLost)
+    assert [reply.data["text"] for reply in heard.broadcasts] == list(numbers)
+    most = max(after - before for before, after in itertools.pairwise(told))
+    assert most <= PIECE / len(line) + 1
 
 
 async def test_our_own_close_fails_what_is_pending_with_its_reason_and_is_no_loss() -> None:
