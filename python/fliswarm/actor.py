@@ -28,6 +28,7 @@ from .commands import parser
 from .commands.common import node_state
 from .commands.general import HelpAsked, say_help, tron_reconnect
 from .config import SwarmConfig
+from .engine import say_unsafe
 from .hub import Hub
 from .picture import NodeStatus
 from .protocol import MAX_LINE, Reply
@@ -114,6 +115,8 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         self.audit.start()
         self._supervision = asyncio.create_task(self._supervise(), name="swarm")
         log.info("listening on %s:%d", self.host, self.port)
+        if unsafe := say_unsafe(self.settings.nodes.values()):
+            log.warning("%s", unsafe)
         return self
 
     async def _supervise(self) -> None:

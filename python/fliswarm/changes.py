@@ -24,8 +24,8 @@ RESTART = ("name", "host", "port", "tron_host", "tron_port", "log_dir")
 """What of the `actor` block takes a new manager."""
 TAKEN = ("file", "nodes", "enabled", "timeouts", "registry", "observatory")
 """What of the configuration takes none, or has its effect through the nodes."""
-ELSEWHERE = ("address", "container")
-"""What of a node says where its container is: another one may be another container."""
+ELSEWHERE = ("address", "tls", "ssh", "container")
+"""What of a node says where its container is, and how one comes there: another container, maybe."""
 
 
 class Kind(StrEnum):

@@ -8,6 +8,7 @@ FliswarmError
     ├── HostError               the computer does not answer, or refuses to reboot
     ├── EngineError             the container engine
     │   ├── EngineUnreachable   refuses the connection, or cannot be found
+    │   │   └── EngineUntrusted a certificate, host key or login is refused, by us or by it
     │   ├── EngineTimeout       connected or not, no answer before the deadline
     │   └── EngineRefused       answered with an error of its own (HTTP status)
     ├── ContainerError          the container died, is foreign, or cannot be made
@@ -156,6 +157,10 @@ class EngineUnreachable(EngineError):
     """
 
     refused = False
+
+
+class EngineUntrusted(EngineUnreachable):
+    """One side does not trust the other: a certificate, a host key or a login is refused."""
 
 
 class EngineTimeout(EngineError):

@@ -28,10 +28,20 @@ def program() -> Path:
 
 
 class Sshd:
-    """sshd in a node's network namespace, with a mount namespace for its user and folder."""
+    """sshd in a node's network namespace, with a mount namespace for its user and folder.
 
-    def __init__(self, folder: Path, namespace: Path, address: str) -> None:
+    Args:
+        folder: for its keys and files; it must exist.
+        namespace: path of the network namespace.
+        address: where it listens, port 22.
+        engine: the folder of the socket of the node's engine, to be found at /var/run.
+    """
+
+    def __init__(
+        self, folder: Path, namespace: Path, address: str, engine: Path | None = None
+    ) -> None:
         self.folder = folder
+        self.engine = engine
         self.namespace = namespace
         self.address = address
         self.process: subprocess.Popen[bytes] | None = None
@@ -48,10 +58,14 @@ class Sshd:
             "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
         )
         tree = program()
+        kept = self.folder / "engine"
+        kept.mkdir()
         script = (
-            f"mount --bind {self.folder}/passwd /etc/passwd && mount -t tmpfs none /run && "
-            f"mkdir -p /run/sshd && LD_LIBRARY_PATH={tree}/usr/lib/x86_64-linux-gnu "
-            f"exec {tree}/usr/sbin/sshd -D -e -f {self.folder}/sshd_config"
+            f"mount --bind {self.folder}/passwd /etc/passwd && "
+            f"mount --bind {self.engine or kept} {kept} && mount -t tmpfs none /run && "
+            f"mkdir -p /run/sshd && ln -s {kept}/docker.sock /run/docker.sock && "
+            f"LD_LIBRARY_PATH={tree}/usr/lib/x86_64-linux-gnu exec "
+            f"{tree}/usr/sbin/sshd -D -e -f {self.folder}/sshd_config"
         )
         command = ["nsenter", f"--net={self.namespace}", "unshare", "-m", "sh", "-c", script]
         with (self.folder / "sshd.log").open("wb") as log:

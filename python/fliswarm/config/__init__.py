@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .engines import Ssh, Tls, ssh_parts
 from .load import INTERNAL, load, loads
 from .models import Actor, CameraLogs, File, History, Mount, Power, PowerCommand, Timeouts
 from .resolved import NodeConfig, SwarmConfig, VolumeConfig
@@ -17,12 +18,15 @@ __all__ = [
     "NodeConfig",
     "Power",
     "PowerCommand",
+    "Ssh",
     "SwarmConfig",
     "Timeouts",
+    "Tls",
     "VolumeConfig",
     "load",
     "loads",
     "schema",
+    "ssh_parts",
 ]
 
 

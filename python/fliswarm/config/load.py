@@ -12,7 +12,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError, Problem
+from .engines import Ssh, Tls
 from .models import File, Node, Options, Power
+from .redact import redact_text
 from .resolved import SwarmConfig, resolve
 from .yamlfile import Document, Path, parse
 
@@ -175,6 +177,8 @@ def _blocks() -> dict[str, type[BaseModel]]:
         "power": Power,
         "mounts": Mount,
         "command": PowerCommand,
+        "tls": Tls,
+        "ssh": Ssh,
     }
 
 
@@ -189,7 +193,7 @@ def _nearest(word: str, known: list[str]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = redact_text(repr(value))
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -17,8 +17,9 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
-    field_validator,
 )
+
+from .engines import Address, Ssh, Tls
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -224,7 +225,7 @@ class Mount(Block):
 
 
 class Options(Block):
-    """What a container is made of; allowed in `defaults`, in a category and in a node."""
+    """What a container is made of and how its engine is reached; for all, a category or a node."""
 
     image: str | None = Field(None, description="Image and tag.")
     command: Command | None = Field(
@@ -277,6 +278,15 @@ class Options(Block):
     restart: Literal["always", "on-failure", "never"] | None = Field(
         None, description="Whether a container that dies unasked is started again; `always`."
     )
+    tls: Tls | None = Field(
+        None, description="Certificates: a `tcp://` engine is then spoken to over TLS only."
+    )
+    ssh: Ssh | None = Field(None, description="Keys for an `ssh://` engine.")
+    insecure: bool | None = Field(
+        None,
+        description="Whether plain `tcp://` beyond this computer is meant; it ends the warning. "
+        "False by default.",
+    )
 
 
 class Node(Options):
@@ -284,11 +294,13 @@ class Node(Options):
 
     host: Host = Field(description="The computer's name or address.")
     port: Port = Field(19995, description="The TCP port of the camera actor.")
-    docker_client: str | None = Field(
+    docker_client: Address | None = Field(
         None,
         alias="docker-client",
-        description="The engine's address: `tcp://host:2375`, `unix:///path` or `process://` "
-        "(camera actors as local processes). Null means `tcp://<host>:2375`.",
+        description="The engine's address: `tcp://host:2375`, `ssh://user@host` (with `:port` "
+        "and the path of the engine's socket behind it where they are others), `unix:///path` "
+        "or `process://` (camera actors as local processes). Null means `tcp://<host>:2375`, "
+        "with `tls` port 2376.",
     )
     category: str = Field("", description="The group that commands can select, such as gfa.")
     user: str | None = Field(None, description="The user for a soft reboot over ssh.")
@@ -299,15 +311,6 @@ class Node(Options):
         None, alias="docker-gid", description="The group id that the camera runs as."
     )
     power: Power | None = Field(None, description="Overrides the power block for this node.")
-
-    @field_validator("docker_client")
-    @classmethod
-    def _known_scheme(cls, value: str | None) -> str | None:
-        tcp = r"tcp://(?:[^/:\s]+|\[[0-9a-fA-F:]+\]):(\d+)$"
-        found = re.match(rf"{tcp}|unix://.+|process://$", value or "")
-        if value is None or (found and int(found[1] or 1) in range(1, 65536)):
-            return value
-        raise ValueError("an engine's address is tcp://HOST:PORT, unix:///PATH or process://")
 
 
 class File(Block):

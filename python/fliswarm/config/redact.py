@@ -112,7 +112,7 @@ class _Pass:
         if isinstance(value, dict):
             # Certificates and keys of an engine are given by their paths.
             return {key: self.any(item, str(key), name) for key, item in value.items()}
-        if is_secret(name) and inside != "tls":
+        if is_secret(name) and inside not in ("tls", "ssh"):
             return self._all(value)
         if isinstance(value, list):
             return self._list(value, name, inside)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from .engines import Ssh, Tls
 from .models import Actor, CameraLogs, File, History, Mount, Node, Options, Power, Timeouts, Volume
 
 USB = Mount(source="/dev/bus/usb", target="/dev/bus/usb", read_only=False)
@@ -62,6 +63,9 @@ class NodeConfig:
     uid: int | None = None
     gid: int | None = None
     power: Power = field(default_factory=Power)
+    tls: Tls | None = None
+    ssh: Ssh | None = None
+    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +121,12 @@ def resolve(model: File, file: str, observatory: str | None) -> SwarmConfig:
 def _node(name: str, node: Node, model: File, observatory: str | None) -> NodeConfig:
     layers = [model.defaults, model.categories.get(node.category, Options()), node]
     image = next((layer.image for layer in reversed(layers) if layer.image), model.image)
+    port = 2376 if any(layer.tls for layer in layers) else 2375
     return NodeConfig(
         name=name,
         host=node.host,
         port=node.port,
-        address=node.docker_client or f"tcp://{node.host}:2375",
+        address=node.docker_client or f"tcp://{node.host}:{port}",
         category=node.category,
         container=f"{model.container_name}-{name}",
         image=f"{model.registry}/{image}" if model.registry else image,

@@ -20,6 +20,7 @@ from .base import (
 from .docker import DockerEngine
 from .logline import LogLine, iso
 from .process import ProcessEngine
+from .safety import Safety, engine_safety, say_unsafe
 
 __all__ = [
     "LABEL_MANAGER",
@@ -35,8 +36,11 @@ __all__ = [
     "LogLine",
     "Owner",
     "ProcessEngine",
+    "Safety",
+    "engine_safety",
     "iso",
     "make_engine",
+    "say_unsafe",
 ]
 
 
@@ -44,4 +48,4 @@ def make_engine(node: NodeConfig, timeout: float, state_dir: Path) -> Engine:
     """The engine of a node by its address; one call may take `timeout` seconds."""
     if node.address.startswith("process:"):
         return ProcessEngine(node.name, state_dir / "processes" / node.name)
-    return DockerEngine(node.name, node.address, timeout)
+    return DockerEngine(node.name, node.address, timeout, node.tls, node.ssh)

@@ -1,4 +1,4 @@
-"""A Docker engine, through the Docker SDK for Python (tcp and unix addresses).
+"""A Docker engine, through the Docker SDK for Python (tcp, unix and ssh addresses).
 
 Only the SDK's low-level client is used: `containers.list()` of the high-level one inspects
 every container again. The SDK blocks, so each call runs in a thread of the node's own with
@@ -14,6 +14,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
@@ -26,13 +27,21 @@ import urllib3
 from docker.errors import APIError
 from requests.adapters import HTTPAdapter
 
-from ..config import VolumeConfig
-from ..errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable
+from ..config import Ssh, Tls, VolumeConfig
+from ..errors import (
+    EngineError,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    EngineUntrusted,
+)
 from . import logstream
 from .base import ContainerSpec, EngineFacts, Event, Found
 from .logline import LogLine
+from .ssh import Tunnel
 from .stream import Stream
 from .threads import NodeThreads
+from .tls import HTTP_TO_HTTPS, PAGE, ask_why, is_closed, make_context, say
 
 T = TypeVar("T")
 ACTIONS = ("create", "start", "die", "stop", "oom", "pause", "unpause", "rename", "destroy")
@@ -58,14 +67,27 @@ class DockerEngine:
 
     Args:
         node: the node's name, for errors and threads.
-        address: ``tcp://host:2375`` or ``unix:///path``.
+        address: ``tcp://host:2375``, ``unix:///path`` or ``ssh://user@host``.
         timeout: for one call, in seconds.
+        tls: certificates, for a tcp address that speaks TLS.
+        ssh: keys for an ssh address, where they are not ssh's own.
     """
 
-    def __init__(self, node: str, address: str, timeout: float) -> None:
+    def __init__(
+        self,
+        node: str,
+        address: str,
+        timeout: float,
+        tls: Tls | None = None,
+        ssh: Ssh | None = None,
+    ) -> None:
         self.node = node
         self.address = address
         self.timeout = timeout
+        self.tls = tls if address.startswith("tcp:") else None
+        is_ssh = address.startswith("ssh:")
+        self._tunnel = Tunnel(node, address, ssh, timeout) if is_ssh else None
+        self._context: ssl.SSLContext | None = None
         self._threads = NodeThreads(node)
         self._lock = threading.Lock()
         self._client: docker.APIClient | None = None
@@ -156,7 +178,10 @@ class DockerEngine:
         url = urlsplit(self.address)
         if url.scheme == "unix":
             return await asyncio.open_unix_connection(url.path)
-        return await logstream.connect(str(url.hostname), url.port or 2375, KEEPALIVE)
+        if self._tunnel is not None:
+            return await asyncio.open_unix_connection(self._tunnel.path_here)
+        host, port = str(url.hostname), url.port or 2375
+        return await logstream.connect(host, port, KEEPALIVE, self._context)
 
     async def has_image(self, image: str) -> bool:
         try:
@@ -245,10 +270,13 @@ class DockerEngine:
             def opened() -> None:
                 loop.call_soon_threadsafe(on_open)
 
-            for row in stream.rows(self._api(), "/events", query, opened):
-                event = _event(row)
-                if event.name == name:
-                    loop.call_soon_threadsafe(on_event, event)
+            def listen(api: docker.APIClient) -> None:
+                for row in stream.rows(api, "/events", query, opened):
+                    event = _event(row)
+                    if event.name == name:
+                        loop.call_soon_threadsafe(on_event, event)
+
+            self._ask(listen, "read the events")
 
         try:
             await self._streams.call(read, None)
@@ -266,6 +294,8 @@ class DockerEngine:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+        if self._tunnel is not None:
+            self._tunnel.close()
 
     # how a call is made
 
@@ -294,7 +324,7 @@ class DockerEngine:
         limit = timeout or self.timeout
 
         def run() -> T:
-            return function(self._api())
+            return self._ask(function, tried)
 
         try:
             # The socket gives up first, so that its thread ends as well.
@@ -304,8 +334,34 @@ class DockerEngine:
         except Exception as error:
             raise self._translate(error, tried, limit) from error
 
+    def _ask(self, function: Callable[[docker.APIClient], T], tried: str) -> T:
+        """A call in its thread; when it fails, what TLS or ssh has to say about that."""
+        try:
+            return function(self._api())
+        except requests.exceptions.ConnectionError as error:
+            if self._tunnel is not None and (told := self._tunnel.explain(tried)):
+                raise told from error
+            if self.tls is not None:
+                self._explain_tls(error, self.tls, tried)
+            raise
+
+    def _explain_tls(self, error: Exception, tls: Tls, tried: str) -> None:
+        url = urlsplit(self.address)
+        host, port = url.hostname or "", url.port or 0
+        words = say(error, tls, host)
+        if words is None and is_closed(error):
+            words = ask_why(make_context(self.node, tls), tls, host, port, self.timeout)
+        if words:
+            # The files may be mended by then: the next call reads them anew.
+            client, self._client = self._client, None
+            if client is not None:
+                client.close()
+            raise EngineUntrusted(self.node, words, tried=tried) from error
+
     def _api(self) -> docker.APIClient:
         """The client; the API version is agreed once, with the engine's first answer."""
+        if self._tunnel is not None:
+            self._tunnel.open()
         with self._lock:
             if self._client is None:
                 asker = self._make(OLDEST_API)
@@ -316,27 +372,40 @@ class DockerEngine:
             return self._client
 
     def _make(self, version: str) -> docker.APIClient:
-        client = docker.APIClient(self.address, timeout=self.timeout, version=version)
+        address = self._tunnel.address if self._tunnel is not None else self.address
+        if self.tls is not None:
+            self._context = make_context(self.node, self.tls)
+            address = address.replace("tcp:", "https:", 1)
+        client = docker.APIClient(address, timeout=self.timeout, version=version)
         # No proxy and no .netrc of the environment: an engine is in the observatory's network.
         client.trust_env = False
-        if self.address.startswith("tcp:"):
+        if self.tls is not None:
+            client.verify = self.tls.ca  # and no public authority
+            client.mount("https://", _KeepAlive(self._context))
+        elif self.address.startswith("tcp:"):
             client.mount("http://", _KeepAlive())
         return client
 
     def _translate(self, error: Exception, tried: str, limit: float) -> EngineError:
         if isinstance(error, EngineError):
+            error.tried = error.tried or tried
             return error
         if isinstance(error, KeyError | TypeError | ValueError | AttributeError):
             # ValueError: also what requests raises where an answer is no JSON.
             reason = f"the answer is not the Engine API's ({type(error).__name__}: {error})"
             return EngineRefused(self.node, reason, tried=tried)
         if isinstance(error, TimeoutError | requests.exceptions.ReadTimeout):
+            if self._tunnel is not None:
+                self._tunnel.doubt()
             return EngineTimeout(self.node, "no answer", tried=tried, seconds=limit)
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return EngineTimeout(self.node, "no connection", tried=tried, seconds=limit)
         if isinstance(error, APIError):
             status = error.response.status_code if error.response is not None else 0
             reason = str(error.explanation or error.args[0] if error.args else error)
+            if HTTP_TO_HTTPS in reason:
+                words = f"this engine speaks TLS: give the node `tls` ({PAGE})"
+                return EngineUntrusted(self.node, words, tried=tried)
             return EngineRefused(self.node, reason.strip(), tried=tried, status=status)
         text = _root(error)
         if "timed out" in text.lower():
@@ -349,8 +418,14 @@ class DockerEngine:
 class _KeepAlive(HTTPAdapter):
     """HTTP connections that notice when the other computer is gone."""
 
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._options: Any = {"socket_options": KEEPALIVE}
+        if context is not None:
+            self._options["ssl_context"] = context
+        super().__init__()
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, socket_options=KEEPALIVE, **kwargs)
+        super().init_poolmanager(*args, **{**kwargs, **self._options})
 
 
 class _AlreadyGoing(EngineRefused):

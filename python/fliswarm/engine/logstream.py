@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
@@ -83,10 +84,15 @@ async def read(dial: Dial, request: str, timeout: float) -> AsyncGenerator[list[
 
 
 async def connect(
-    host: str, port: int, options: list[tuple[int, int, int]]
+    host: str,
+    port: int,
+    options: list[tuple[int, int, int]],
+    context: ssl.SSLContext | None = None,
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A TCP connection with these socket options."""
-    reader, writer = await asyncio.open_connection(host, port)
+    """A TCP connection with these socket options, over TLS where there is a context."""
+    # One that does not say goodbye over TLS must not hold up whoever closes.
+    safe = {"ssl": context, "ssl_shutdown_timeout": 1.0} if context is not None else {}
+    reader, writer = await asyncio.open_connection(host, port, **safe)
     tune(writer, options)
     return reader, writer
 
