@@ -91,8 +91,10 @@ async def connect(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A TCP connection with these socket options, over TLS where there is a context."""
     # One that does not say goodbye over TLS must not hold up whoever closes.
-    safe = {"ssl": context, "ssl_shutdown_timeout": 1.0} if context is not None else {}
-    reader, writer = await asyncio.open_connection(host, port, **safe)
+    bye = 1.0 if context is not None else None
+    reader, writer = await asyncio.open_connection(
+        host, port, ssl=context, ssl_shutdown_timeout=bye
+    )
     tune(writer, options)
     return reader, writer
 
