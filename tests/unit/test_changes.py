@@ -36,7 +36,7 @@ def load(content: dict[str, Any]) -> config.SwarmConfig:
 IN_PLACE = {
     "host", "port", "category", "image", "environment", "volumes", "mounts", "reboot_command",
     "command", "devices", "device_cgroup_rules", "memory", "cpus", "network", "privileged", "init",
-    "stop_signal", "stop_timeout", "restart", "user", "uid", "gid", "power",
+    "stop_signal", "stop_timeout", "restart", "user", "uid", "gid", "power", "insecure",
 }  # fmt: skip
 
 
