@@ -54,6 +54,7 @@ class Follower:
         self._ended = ""
         self._before = ""
         self._asked = ""
+        self._refused = ""
         self._reading = ""
         self._resumed = Resumed()
         self._budget = Budget(books.config.rate)
@@ -72,6 +73,7 @@ class Follower:
                 pause = await self._round()
             except EngineError as error:
                 log.debug("%s: the log: %s", self.name, error)
+                self._say_refused(error)
                 pause, self._pause = self._pause, min(2 * self._pause, AGAIN_MOST)
             except OSError as error:
                 log.error("%s: cannot read the camera log: %s", self.name, error)
@@ -80,6 +82,14 @@ class Follower:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._changed.wait()
+
+    def _say_refused(self, error: EngineError) -> None:
+        """An engine that cannot read a log (another log driver) is noted once in its place."""
+        words = f"the log cannot be read: {error.reason}"
+        refused = isinstance(error, EngineRefused) and error.status not in (0, 404)
+        if refused and words != self._refused:
+            self._refused = words
+            self._mark(words, _now())
 
     async def finish(self, container_id: str) -> None:
         """Read what is left of a dead container's log before it is removed (bounded)."""
@@ -153,7 +163,7 @@ class Follower:
         """Another container than before; one that we had earlier goes on where it ended."""
         known = await self.books.point(self.name, found.short_id)
         self._container, self._started = found.short_id, _moment(found.started_at)
-        self._last, self._ended = "", ""
+        self._last, self._ended, self._refused = "", "", ""
         self._resumed = Resumed()
         if known is not None and not found.running and self._started <= known.ended:
             self._ended = known.ended

@@ -38,7 +38,8 @@ async def _nothing() -> None:
 class StubEngine:
     """One engine on one port, with containers, images and volumes in dictionaries.
 
-    `changed` is awaited after each request that changed something, before the answer.
+    `changed` is awaited after each request that changed something, before the answer; with
+    `no_logs` the engine cannot read logs, in these words.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +50,7 @@ class StubEngine:
     requests: list[Request] = field(default_factory=list)
     changed: Callable[[], Awaitable[None]] = _nothing
     server: wire.Server | None = None
+    no_logs: str = ""
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def start(self) -> StubEngine:
@@ -156,6 +158,8 @@ class StubEngine:
         container = self._find(parts[0])
         if r.method == "GET":
             if parts[1] == "logs":
+                if self.no_logs:
+                    raise Refused(500, self.no_logs)
                 going_on = r.flag("follow") and container["State"]["Running"]
                 return 200, b"goes on" if going_on else b""
             return 200, container
