@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import logging
 import sqlite3
 import threading
@@ -183,10 +184,11 @@ class History:
                 one.row, self._next_row = self._next_row, self._next_row + 1
             rows.append((one.row, one.begun, clean(one.who), one.origin, clean(one.words),
                          ",".join(one.nodes), one.seconds, one.code, clean(one.error)))  # fmt: skip
-            for node, verdict, seconds, reason in one.verdicts:
-                verdicts.append((one.row, node, verdict, seconds, reason and clean(reason)))
+            told = [(node, verdict, seconds, reason and clean(reason))
+                    for node, verdict, seconds, reason in one.verdicts]  # fmt: skip
+            verdicts += [(one.row, json.dumps(told))] if told else []
         db.executemany(_INSERT["commands"], rows)
-        db.executemany(_INSERT["verdicts"], verdicts)
+        db.executemany(_INSERT_VERDICTS, verdicts)
         db.executemany(_INSERT["events"], [
             (None, e.at, e.node, e.kind, e.old, e.new, e.layer, clean(e.cause), e.container,
              e.exit_code, e.oom, e.attempt)
@@ -284,6 +286,12 @@ class _WrongVersionError(sqlite3.DatabaseError):
 _LAST_OF_MANAGER = "SELECT new FROM events WHERE kind = 'manager' ORDER BY id DESC LIMIT 1"
 _LAST_MOMENT = (
     "SELECT max((SELECT max(at) FROM events), (SELECT coalesce(max(begun), 0) FROM commands))"
+)
+# One step for all nodes of a command: between steps the thread fights for the interpreter.
+_INSERT_VERDICTS = (
+    "INSERT OR REPLACE INTO verdicts SELECT ?, json_extract(value, '$[0]'), "
+    "json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]') "
+    "FROM json_each(?)"
 )
 _INSERT = {
     table: f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(columns))})"  # noqa: S608
