@@ -8,6 +8,7 @@ import gc
 import logging
 import logging.handlers
 import os
+import resource
 import select
 import signal
 import sys
@@ -28,6 +29,11 @@ from .pidfile import PidFile, PidFileError
 
 LOG_BYTES = 10 << 20
 """How long a log file gets before it is rotated, in bytes; five old ones are kept."""
+FILES, FILES_A_NODE = 500, 6
+"""Open files that a manager and each of its nodes may need: users, logs, connections.
+
+A node has four (calls, events, log, camera); a system's usual limit of 1024 would end at 250.
+"""
 START = 30.0
 """How long `start` waits for the actor to listen, in seconds."""
 
@@ -198,6 +204,7 @@ async def serve(
     # command: looking for cycles as often as Python does takes a fifth of such a command's time.
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
+    _allow_files(FILES + FILES_A_NODE * len(config.nodes))
     actor = SwarmActor(config, _sdss_logger(), only)
     await actor.start()
     if not (sys.stdin and sys.stdin.isatty()):  # there it says that the terminal is gone
@@ -207,6 +214,19 @@ async def serve(
         await ended.wait()
     finally:
         await actor.stop()
+
+
+def _allow_files(needed: int) -> None:
+    """Raise the soft limit of open files where it is too low; say so if the hard one is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if most < needed:
+        logging.getLogger(__name__).warning(
+            "%d open files may be needed, the limit is %d (LimitNOFILE= of the service)",
+            needed, most,
+        )  # fmt: skip
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _sdss_logger() -> Any:

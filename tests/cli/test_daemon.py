@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from .command import Cli, gone, kill, until
@@ -44,6 +46,17 @@ def test_start_returns_when_it_listens_and_stop_when_it_has_ended(cli: Cli) -> N
     now = datetime.now(UTC)
     first = datetime.fromisoformat(log.split(",")[0]).replace(tzinfo=UTC)
     assert timedelta(0) <= now - first < timedelta(minutes=5)
+
+
+def test_a_low_limit_of_open_files_is_raised(cli: Cli) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        cli.good("start")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert psutil.Process(cli.pid).rlimit(psutil.RLIMIT_NOFILE)[0] > 500
+    cli.good("stop")
 
 
 def test_restart_is_a_new_process_and_the_cameras_go_on(cli: Cli) -> None:
