@@ -184,10 +184,11 @@ class Camera:
         """Ask the actor for its cameras (``list``), which shows as well that it is there.
 
         Returns:
-            Their names; None from an actor that does not know the command.
+            Their names; None where the actor does not know the command, answers it with
+            what cannot be read, or takes longer than `limit` (seconds): nobody knows then.
 
         Raises:
-            CameraError: as `ask`.
+            CameraError: as `ask` otherwise.
         """
         names: list[str] | None = None
 
@@ -196,7 +197,10 @@ class Camera:
             if isinstance(found := reply.data.get("cameras"), list):
                 names = [str(name) for name in found]
 
-        last = await self.ask("list", hear, limit, pulse=True)
+        try:
+            last = await self.ask("list", hear, limit, pulse=True)
+        except (CameraTimeout, CameraBroken):
+            return None
         hear(last)
         return None if names is None or last.code is not Code.DONE else tuple(names)
 

@@ -143,8 +143,8 @@ class Connection(asyncio.BufferedProtocol):
     def leave(self, command_id: int) -> None:
         """Wait for a command no longer; the camera may still be at it."""
         item = self.pending.pop(command_id, None)
-        if item is not None and not item.pulse and self.closed is None:
-            self.left.add(command_id)
+        if item is not None and self.closed is None:
+            (self._pings if item.pulse else self.left).add(command_id)
 
     # lines
 

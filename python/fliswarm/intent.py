@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .errors import os_reason
+
 log = logging.getLogger(__name__)
 
 
@@ -39,6 +41,8 @@ class Intents:
     """
 
     def __init__(self, state_dir: Path, configured: Iterable[str]) -> None:
+        self.unsaved = ""
+        """Why what is wanted could not be kept the last time; empty where it was."""
         self._path = state_dir / "intents.json"
         self._configured = sorted(configured)
         kept = self._read()
@@ -102,7 +106,7 @@ class Intents:
         return was
 
     def save(self) -> None:
-        """Write the file; a full disk is said and does not end the manager."""
+        """Write the file; a full disk does not end the manager, it is said (`unsaved`)."""
         content = {
             "manager": self.manager,
             "configured": self._configured,
@@ -116,7 +120,10 @@ class Intents:
             part.write_text(json.dumps(content, indent=1))
             part.replace(self._path)
         except OSError as error:
-            log.error("cannot keep the intents in %s: %s", self._path, error)
+            self.unsaved = f"cannot keep this in {self._path}: {os_reason(error)}"
+            log.error("%s", self.unsaved)
+        else:
+            self.unsaved = ""
 
     def _read(self) -> dict[str, Any]:
         try:

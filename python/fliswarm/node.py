@@ -33,7 +33,7 @@ from .logbook import Logbooks
 from .picture import NodeStatus, Picture
 from .protocol import Reply
 from .spec import spec_hash
-from .watch import RETRY, Watch
+from .watch import LIST_LIMIT, RETRY, Watch
 
 VISIT = 0.5
 """How long a connection to a camera's port may take where nobody should wait, in seconds."""
@@ -304,6 +304,7 @@ class Node:
 
     def _leave_camera(self) -> None:
         self.camera.close("the container is being replaced or stopped")
+        self.picture.update(camera_ok=False, camera_late=False, no_camera=False)
 
     def _want_stopped(self, stopped: bool) -> None:
         self.intents.stop(self.name, stopped)
@@ -338,6 +339,7 @@ class Node:
             try:
                 await self.camera.connect()
                 await self.camera.ping(max(0.1, until - time.monotonic()))
+                none = await self.camera.cameras(LIST_LIMIT) == ()
             except CameraError as error:
                 last = error
                 self.camera.close("no answer yet")
@@ -346,7 +348,7 @@ class Node:
                 await self._must_run(container_id)
                 self.picture.answered_at = time.monotonic()
                 self.picture.update(
-                    camera_ok=True, camera_late=False, camera_error=None, no_camera=False
+                    camera_ok=True, camera_late=False, camera_error=None, no_camera=none
                 )
                 return
             if time.monotonic() - looked > 2 * RETRY:
@@ -378,5 +380,7 @@ class Node:
             try:
                 await self.watch.look(thorough=True)
             finally:
-                self.picture.update(operation="", camera_ok=self.camera.connected)
+                # A connection may stand with a camera that has not answered on it.
+                answers = self.picture.facts.camera_ok and self.camera.connected
+                self.picture.update(operation="", camera_ok=answers)
                 self.watch.wake()

@@ -99,13 +99,13 @@ class Picture:
             self.on_facts(self.facts)
 
     def _is_starting(self, found: Found | None) -> bool:
-        """Whether it was first seen running less than `ready` seconds ago and not up since."""
+        """Whether it runs, as far as seen, for less than `ready` seconds and had no camera yet."""
         if found is None or not found.running:
             return False
         mark = found.id + found.started_at
         if self._running_since[0] != mark:
             self._running_since = (mark, time.monotonic())
-        if self.facts.camera_ok:
+        if self.facts.camera_ok and not self.facts.no_camera:
             self._running_since = (mark, -math.inf)
         return time.monotonic() - self._running_since[1] < self.ready
 

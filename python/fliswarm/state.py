@@ -22,7 +22,7 @@ class State(StrEnum):
     STOPPED = "STOPPED"
     """No container runs, and none should: never made, or ended in order."""
     STARTING = "STARTING"
-    """An operation is under way, or the container runs and its actor is not up yet."""
+    """An operation is under way, or the container runs and its actor or camera is not up yet."""
     READY = "READY"
     """Our container runs, its camera actor answers and has a camera."""
     DEGRADED = "DEGRADED"
@@ -122,6 +122,8 @@ def _not_running(facts: Facts, container: Found) -> tuple[State, Layer, str]:
 
 def _running(facts: Facts, container: Found) -> tuple[State, Layer, str]:
     if facts.camera_ok:
+        if facts.no_camera and facts.starting:
+            return State.STARTING, Layer.CAMERA, "the camera actor has found no camera yet"
         if facts.no_camera:
             return State.FAILED, Layer.CAMERA, "no camera is connected to the camera actor"
         if facts.ours:

@@ -39,8 +39,10 @@ LIST_EVERY = 15.0
 
 Also when it says something unasked: it tells when a camera is plugged in or out.
 """
+LIST_LIMIT = 1.0
+"""How long it may take over that, in seconds: one that asks its hardware first is not silent."""
 EMPTY = 3
-"""How many times in a row it must have none: at its start it has not found them yet."""
+"""How many times in a row an actor that had a camera must have none before that is told."""
 RETRY = 0.25
 """The pause between attempts to reach a camera actor that is starting, in seconds."""
 STREAM_PAUSES = 0.25, 10.0
@@ -293,9 +295,11 @@ class Watch:
             self.log.warning("%s: cannot start the container again: %s", self.name, error.cause)
         finally:
             self._suspect = True
-            await self.look()
-            self.picture.update(operation="", attempt=0)
-            self._reach_now.set()
+            try:
+                await self.look()
+            finally:
+                self.picture.update(operation="", attempt=0)
+                self._reach_now.set()
 
     # the camera
 
@@ -351,21 +355,22 @@ class Watch:
             self._empty = 0 if has_camera else self._empty + 1
         self._lost = None
         self.picture.answered_at = time.monotonic()
-        was_late = self.picture.facts.camera_late
-        self.picture.update(
-            camera_ok=True, camera_late=False, camera_error=None, no_camera=self._empty >= EMPTY
-        )
+        facts = self.picture.facts
+        was_late = facts.camera_late
+        none = self._empty >= (1 if facts.starting else EMPTY)
+        self.picture.update(camera_ok=True, camera_late=False, camera_error=None, no_camera=none)
         if was_late:
             self._look_now.set()
 
     async def _pulse(self) -> bool | None:
-        """A ping, or now and then: has the actor a camera? None where that was not asked."""
+        """A ping, and now and then: has the actor a camera? None where it did not say."""
         limit = 2 * self.timeouts.silence
         if not self._empty and time.monotonic() - self._listed_at < LIST_EVERY:
             await self.camera.ping(limit)
             return None
         self._listed_at = time.monotonic()
-        return await self.camera.cameras(limit) != ()
+        _, names = await asyncio.gather(self.camera.ping(limit), self.camera.cameras(LIST_LIMIT))
+        return None if names is None else bool(names)
 
     async def _drop_ping(self) -> None:
         if self._ping is not None:

@@ -57,6 +57,7 @@ TABLE = [
     # the camera actor
     (replace(WELL, camera_ok=False, starting=True), State.STARTING, Layer.ACTOR, "is starting"),
     (replace(WELL, no_camera=True), State.FAILED, Layer.CAMERA, "no camera is connected"),
+    (replace(WELL, no_camera=True, starting=True), State.STARTING, Layer.CAMERA, "found no camera"),
     (replace(WELL, camera_ok=False), State.FAILED, Layer.ACTOR, "the camera actor does not"),
     (replace(WELL, camera_ok=False, camera_error=SILENT), State.FAILED, Layer.ACTOR,
      "ping: answers nothing after 10 s"),
@@ -120,6 +121,7 @@ def test_a_disabled_node_is_disabled_whatever_else_is_known(facts: Facts) -> Non
 
 @given(FACTS)
 @example(WELL)
+@example(replace(WELL, no_camera=True))
 def test_a_node_is_ready_when_all_of_it_is_well_and_only_then(facts: Facts) -> None:
     well = (
         facts.enabled
@@ -129,6 +131,7 @@ def test_a_node_is_ready_when_all_of_it_is_well_and_only_then(facts: Facts) -> N
         and facts.container.running
         and facts.ours
         and facts.camera_ok
+        and not facts.no_camera
     )
     assert (compute(facts)[0] is State.READY) == bool(well)
 

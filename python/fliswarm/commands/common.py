@@ -106,6 +106,13 @@ def write_drained(command: Command, names: str | None, category: str | None) -> 
         command.warning(text=f"drained, but named: {swarm.say_drained(reached)}")
 
 
+def write_unsaved(command: Command) -> None:
+    """Say where what the operator wants would not outlive the manager."""
+    unsaved = command.actor.swarm.intents.unsaved
+    if unsaved:
+        command.warning(text=f"{unsaved}; a restart of the manager forgets it.")
+
+
 def write_verdicts(command: Command, outcomes: list[Outcome]) -> None:
     """One verdict a node, in configuration order."""
     command.actor.audit.judged(command, outcomes)

@@ -10,7 +10,7 @@ from clu.parsers.click import command_parser as parser
 
 from ..errors import SelectionError
 from ..node import Node
-from .common import drained, guarded, who
+from .common import drained, guarded, who, write_unsaved
 
 nodes_argument = click.argument("nodes", metavar="NODE…", nargs=-1, required=True)
 
@@ -49,6 +49,7 @@ async def drain(command: Command, nodes: tuple[str, ...], reason: str) -> Any:
     for node in _named(command, nodes):
         command.actor.swarm.intents.drain(node.name, words, who(command))
         _tell(command, "w", node)
+    write_unsaved(command)
     return command.finish()
 
 
@@ -62,4 +63,5 @@ async def undrain(command: Command, nodes: tuple[str, ...]) -> Any:
             _tell(command, "i", node)
         else:
             command.warning(text=f"{node.name} is not drained.")
+    write_unsaved(command)
     return command.finish()

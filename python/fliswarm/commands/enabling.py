@@ -10,7 +10,7 @@ from clu.parsers.click import command_parser as parser
 
 from ..errors import SelectionError
 from ..node import Node
-from .common import guarded
+from .common import guarded, write_unsaved
 
 nodes_argument = click.argument("nodes", nargs=-1, required=False)
 
@@ -50,6 +50,7 @@ async def enable(command: Command, nodes: tuple[str, ...], everything: bool) -> 
     """Lets NODES take part: they are watched, connected and commanded."""
     for node in _choose(command, nodes, everything):
         command.actor.swarm.switch(node, True)
+    write_unsaved(command)
     command.info(enabledNodes=[node.name for node in command.actor.swarm.enabled])
     return command.finish()
 
@@ -62,5 +63,6 @@ async def disable(command: Command, nodes: tuple[str, ...], everything: bool) ->
     """Leaves NODES out; their containers keep running."""
     for node in _choose(command, nodes, everything):
         command.actor.swarm.switch(node, False)
+    write_unsaved(command)
     command.info(enabledNodes=[node.name for node in command.actor.swarm.enabled])
     return command.finish()

@@ -18,6 +18,7 @@ from .common import (
     names_option,
     write_drained,
     write_node,
+    write_unsaved,
     write_verdicts,
 )
 
@@ -45,6 +46,7 @@ async def reconnect(command: Command, names: str | None, category: str | None, f
     outcomes = await fan_out(nodes, act)
     write_verdicts(command, outcomes)
     write_drained(command, names, category)
+    write_unsaved(command)
     return end(command, outcomes, "reconnect")
 
 
@@ -63,6 +65,7 @@ async def stop(command: Command, names: str | None, category: str | None, force:
     outcomes = await fan_out(choose(command, names, category), act)
     write_verdicts(command, outcomes)
     write_drained(command, names, category)
+    write_unsaved(command)
     return end(command, outcomes, "stop")
 
 
@@ -79,6 +82,7 @@ async def start(command: Command, names: str | None, category: str | None) -> An
     outcomes = await fan_out(choose(command, names, category), act)
     write_verdicts(command, outcomes)
     write_drained(command, names, category)
+    write_unsaved(command)
     return end(command, outcomes, "start")
 
 
@@ -96,4 +100,5 @@ async def restart(command: Command, names: str | None, category: str | None, for
     outcomes = await fan_out(choose(command, names, category), act)
     write_verdicts(command, outcomes)
     write_drained(command, names, category)
+    write_unsaved(command)
     return end(command, outcomes, "restart")

@@ -12,7 +12,7 @@ from clu.parsers.click import command_parser as parser
 
 from ..errors import ConfigError, SelectionError
 from ..reload import Reload, read
-from .common import end, guarded, write_verdicts
+from .common import end, guarded, write_unsaved, write_verdicts
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ async def reload_command(command: Command, dry_run: bool, containers: bool, forc
         work = Reload(swarm, new, changes, command.write, containers, force)
         outcomes = await work.run()
     write_verdicts(command, outcomes)
+    write_unsaved(command)
     if enabled != [node.name for node in swarm.enabled]:
         command.info(enabledNodes=[node.name for node in swarm.enabled])
     _write_differing(command)
