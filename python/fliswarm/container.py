@@ -133,7 +133,7 @@ class Lifecycle:
         if not found.is_ours(self.owner):
             return say_foreign(found)
         await self.engine.stop(found.id, self.node.stop_timeout)
-        await self.engine.remove(found.id)
+        await self._remove(found.id)
         return ""
 
     async def start(self, port_free: Callable[[], Awaitable[None]]) -> str:

@@ -94,8 +94,9 @@ class Follower:
     async def finish(self, container_id: str) -> None:
         """Read what is left of a dead container's log before it is removed (bounded)."""
         short = container_id[:12]
-        if self._has_left(short):
-            return
+        facts = self.picture.facts
+        if self._has_left(short) or not facts.enabled or facts.engine_ok is False:
+            return  # nobody reads
         with contextlib.suppress(EngineError, TimeoutError):
             async with asyncio.timeout(LEAVE):
                 found = await self.engine.inspect(container_id)

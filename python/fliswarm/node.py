@@ -244,7 +244,10 @@ class Node:
         self.refuse_busy(force)
         async with self._operation("removal"):
             self._leave_camera()
-            return await self.life.remove()
+            left = await self.life.remove()
+            if not left:
+                self._want_stopped(False)  # that was said of a container that is gone
+            return left
 
     async def restart(self, force: bool = False) -> None:
         """Stop and start the container.

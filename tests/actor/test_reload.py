@@ -345,6 +345,24 @@ async def test_apply_replaces_only_what_is_different(cameras: House) -> None:
     assert await containers(cameras.user) == after
 
 
+async def test_what_was_said_of_a_removed_container_is_forgotten_and_its_log_is_kept(
+    cameras: House,
+) -> None:
+    gfa2 = cameras.content["nodes"].pop("gfa2")
+    log = next(cameras.actor.settings.camera_log_dir.glob("gfa2*"))
+    assert (await cameras.reload("--apply"))[-1] == ":"
+    await until(lambda: " ended: exit code " in log.read_text())  # read before it went
+    cameras.content["nodes"]["gfa2"] = gfa2
+    assert (await cameras.reload("--apply"))[-1] == ":"
+    assert (await cameras.user.ask("stop -n gfa2"))[-1] == ":"
+    del cameras.content["nodes"]["gfa2"]
+    assert (await cameras.reload("--apply"))[-1] == ":"
+    cameras.content["nodes"]["gfa2"] = gfa2
+    lines = await cameras.reload("--apply")
+    assert verdict(lines, "gfa2")[1] == "ok", lines
+    await ready(cameras.actor)
+
+
 async def test_another_port_waits_for_apply_and_comes_back_when_it_fails(cameras: House) -> None:
     before = await containers(cameras.user)
     node, old = cameras.node("gfa1"), cameras.content["nodes"]["gfa1"]["port"]
