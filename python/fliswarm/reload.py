@@ -15,11 +15,14 @@ from . import config
 from .changes import Changes, Kind, NodeChange, compare
 from .config import SwarmConfig
 from .container import Tell
-from .errors import EngineError, NodeError
+from .errors import ConfigError, EngineError, NodeError, Problem
 from .node import Node
 from .outcome import Outcome, fan_out
 from .swarm import Swarm
 
+READ = 20.0
+"""How long the file may take to be read, in seconds: its disk may be a server's that is away."""
+NO_NODES = "there are none; that is a file half written rather than all cameras removed"
 REMOVED = "the node was removed from the configuration"
 MOVED = "the configuration has another place for the node"
 
@@ -28,9 +31,11 @@ def read(old: SwarmConfig) -> tuple[SwarmConfig, Changes]:
     """Read the file of a configuration again, and in what it differs. It may take seconds.
 
     Raises:
-        ConfigError: the file is wrong; every problem is in it.
+        ConfigError: the file is wrong, every problem is in it; or it has no node any more.
     """
     new = config.load(None if old.file == config.INTERNAL else old.file, old.observatory)
+    if old.nodes and not new.nodes:
+        raise ConfigError([Problem(new.file, 0, "nodes", NO_NODES)])
     return new, compare(old, new)
 
 

@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from .config import NodeConfig, SwarmConfig
-from .errors import (
-    SelectionError,
-)
+from .engine.threads import NodeThreads
+from .errors import SelectionError
 from .intent import Drain, Intents
 from .logbook import Logbooks
 from .node import Node
@@ -48,6 +47,7 @@ class Swarm:
         self.config = config
         self.intents = Intents(config.state_dir, config.enabled)
         self.reloading = asyncio.Lock()
+        self.reading = NodeThreads("reload", most=1)
         self._on_change = on_change
         self._on_broadcast = on_broadcast
         self._group: asyncio.TaskGroup | None = None

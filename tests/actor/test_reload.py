@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import os
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,6 +188,37 @@ async def test_a_broken_file_is_refused_whole_with_all_its_errors(stubs: House) 
     stubs.file.unlink()
     assert "1 error in" in (await stubs.user.ask("reload"))[-1]
     assert (await stubs.user.ask("talk --need all version"))[-1] == ":"
+
+
+@pytest.mark.parametrize("options", ["", "--apply --force"])
+async def test_a_file_just_emptied_by_an_editor_removes_no_camera(
+    options: str, stubs: House
+) -> None:
+    stubs.file.write_text("")
+    lines = await stubs.user.ask(f"reload {options}")
+    assert "there are none" in lines[1]
+    assert lines[-1].endswith('nothing was changed"')
+    assert list(stubs.actor.swarm.nodes) == list(stubs.content["nodes"])
+
+
+async def test_a_file_that_cannot_be_read_to_its_end_ends_the_reload_and_holds_up_no_stop(
+    stubs: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a file server that is away; the manager ends after that, by the fixture."""
+    monkeypatch.setattr("fliswarm.commands.reload.READ", 0.3)
+    stubs.file.unlink()
+    os.mkfifo(stubs.file)
+    for _ in range(2):
+        lines = await stubs.user.ask("reload")
+        assert "not read after 0.3 s" in lines[-1]
+    threads = [t for t in threading.enumerate() if t.name == "engine-reload"]
+    assert len(threads) == 1
+    assert threads[0].daemon
+    with stubs.file.open("w"):
+        pass
+    await until(lambda: not threads[0].is_alive())
+    stubs.file.unlink()
+    assert (await stubs.reload())[-1] == ":"
 
 
 async def test_one_reload_at_a_time(stubs: House) -> None:

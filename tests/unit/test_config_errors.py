@@ -57,6 +57,8 @@ NODE = "nodes:\n  gfa1:\n    host: a\n    "
         (NODE + "cpus: 0", 4, "nodes.gfa1.cpus", "found 0"),
         (NODE + "restart: sometimes", 4, "nodes.gfa1.restart", "'always', 'on-failure' or 'never'"),
         (NODE + "docker-client: http://x", 4, "nodes.gfa1.docker-client", "tcp://HOST:PORT"),
+        (NODE + "docker-client: tcp://a..b:1", 4, "nodes.gfa1.docker-client", "'a..b' is no host"),
+        ("nodes: {a: {host: a..b}}", 1, "nodes.a.host", "'a..b' is no host name: a part between"),
         (NODE + "docker-client: tcp://x", 4, "nodes.gfa1.docker-client", "tcp://HOST:PORT"),
         ("timeouts: {silence: 0}", 1, "timeouts.silence", "greater than 0"),
         ("timeouts: {silence: .nan}", 1, "timeouts.silence", "finite"),

@@ -11,7 +11,7 @@ from clu.command import Command
 from clu.parsers.click import command_parser as parser
 
 from ..errors import ConfigError, SelectionError
-from ..reload import Reload, read
+from ..reload import READ, Reload, read
 from .common import end, guarded, write_unsaved, write_verdicts
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,10 @@ async def reload_command(command: Command, dry_run: bool, containers: bool, forc
         raise SelectionError("a reload is under way already")
     async with swarm.reloading:
         try:
-            new, changes = await asyncio.to_thread(read, swarm.config)
+            new, changes = await swarm.reading.call(lambda: read(swarm.config), READ)
+        except TimeoutError:
+            reason = f"{swarm.config.file}: not read after {READ:g} s; is its disk there?"
+            return command.fail(error=f"{reason} Nothing was changed")
         except ConfigError as error:
             for problem in error.problems:
                 command.warning(error=[command.actor.name, str(problem)])

@@ -9,12 +9,27 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field
 
 _HOST = r"(?:[A-Za-z0-9][A-Za-z0-9_.-]*|\[[0-9a-fA-F:]+\])"
-_TCP = re.compile(r"tcp://(?:[^/:\s]+|\[[0-9a-fA-F:]+\]):(?P<port>\d+)")
+_TCP = re.compile(r"tcp://(?P<host>[^/:\s]+|\[[0-9a-fA-F:]+\]):(?P<port>\d+)")
 _SSH = re.compile(
     rf"ssh://(?:(?P<user>[A-Za-z0-9_][\w.-]*)@)?(?P<host>{_HOST})(?::(?P<port>\d+))?(?P<path>/\S+)?"
 )
 SOCKET = "/var/run/docker.sock"
 """Where an engine listens on its own computer, unless an address says otherwise."""
+
+
+def host_name(value: str) -> str:
+    """A computer's name or address as it is.
+
+    Raises:
+        ValueError: no name server could be asked for it.
+    """
+    try:
+        value.encode("idna")
+    except UnicodeError:
+        raise ValueError(
+            f"{value!r} is no host name: a part between dots is empty or over 63 characters"
+        ) from None
+    return value
 
 
 def known_address(value: str) -> str:
@@ -25,6 +40,7 @@ def known_address(value: str) -> str:
     """
     found = _TCP.fullmatch(value) or _SSH.fullmatch(value)
     if found and int(found["port"] or 1) in range(1, 65536):
+        host_name(found["host"])
         return value
     if not found and re.match(r"unix://.+|process://$", value):
         return value

@@ -12,6 +12,7 @@ import shlex
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,11 +20,11 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from .engines import Address, Ssh, Tls
+from .engines import Address, Ssh, Tls, host_name
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Host = Annotated[str, Field(pattern=r"^[^\s/]+$")]
+Host = Annotated[str, Field(pattern=r"^[^\s/]+$"), AfterValidator(host_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
