@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Several processes (pytest -n): each file stays in one, and what there is once on a machine
     # (engines, hub) or takes all of it stays in the first, which begins with it.
