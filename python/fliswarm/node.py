@@ -32,8 +32,9 @@ from .intent import Intents
 from .logbook import Logbooks
 from .picture import NodeStatus, Picture
 from .protocol import Reply
+from .pulse import LIST_LIMIT
 from .spec import spec_hash
-from .watch import LIST_LIMIT, RETRY, Watch
+from .watch import RETRY, Watch
 
 VISIT = 0.5
 """How long a connection to a camera's port may take where nobody should wait, in seconds."""
@@ -95,7 +96,7 @@ class Node:
             self.life.before_remove = self.follower.finish
 
     def _camera_spoke(self, reply: Reply) -> None:
-        self.watch.camera_spoke()
+        self.watch.pulse.camera_spoke()
         self.on_broadcast(self.name, reply)
 
     def configure(self, config: NodeConfig, timeouts: Timeouts) -> None:

@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
 
 from . import host
 from .camera import Camera
@@ -24,25 +22,11 @@ from .engine import Engine, Event, Found
 from .errors import CameraError, EngineError, EngineUnreachable
 from .intent import Intents
 from .picture import Picture
+from .pulse import PULSE, Pulse
 from .restart import Restarts
 
 VOLUMES_EVERY = 60.0
 """How often the volumes are looked at, in seconds, when nothing happens."""
-PULSE = 1.2
-"""How often a connected camera is pinged, and how soon it should answer, in seconds.
-
-A late answer makes the engine be looked at, and the host: a node that leaves the network is
-known within three of these.
-"""
-LIST_EVERY = 15.0
-"""How often an actor is asked for its cameras instead of pinged, in seconds.
-
-Also when it says something unasked: it tells when a camera is plugged in or out.
-"""
-LIST_LIMIT = 1.0
-"""How long it may take over that, in seconds: one that asks its hardware first is not silent."""
-EMPTY = 3
-"""How many times in a row an actor that had a camera must have none before that is told."""
 RETRY = 0.25
 """The pause between attempts to reach a camera actor that is starting, in seconds."""
 STREAM_PAUSES = 0.25, 10.0
@@ -99,12 +83,8 @@ class Watch:
         self._reach_now = asyncio.Event()
         self._engine_up = asyncio.Event()
         self._looking = asyncio.Lock()
+        self.pulse = Pulse(camera, picture, self._look_now.set)
         self._suspect = False
-        self._lost: CameraError | None = None
-        self._ping: asyncio.Task[bool | None] | None = None
-        self._ping_on = 0
-        self._listed_at = -math.inf
-        self._empty = 0
         self._looked_aside = False
         self._stream_pause = STREAM_PAUSES[0]
         self._stop_heard: float | None = None
@@ -120,7 +100,7 @@ class Watch:
                     group.create_task(self._forever(loop), name=f"{self.name}:{loop.__name__}")
         finally:
             self.camera.close("the manager ends")
-            await self._drop_ping()
+            await self.pulse.drop()
             self.engine.close()
 
     def wake(self) -> None:
@@ -130,13 +110,9 @@ class Watch:
 
     def camera_lost(self, error: CameraError) -> None:
         """The camera connection ended unasked: look first why, then tell once."""
-        self._lost = error
+        self.pulse.lost = error
         self._suspect = True
         self.wake()
-
-    def camera_spoke(self) -> None:
-        """The camera actor said something unasked: its cameras may be others now."""
-        self._listed_at = -math.inf
 
     async def _forever(self, loop: Callable[[], Awaitable[None]]) -> None:
         """One round of a loop after another; a fault of ours never ends the watch."""
@@ -206,7 +182,7 @@ class Watch:
         """Look at the engine and the container, once at a time."""
         async with self._looking:
             self._suspect = self._suspect or thorough
-            hurry = self.picture.facts.camera_late or self._lost is not None
+            hurry = self.picture.facts.camera_late or self.pulse.lost is not None
             try:
                 await self._look_at_container(PULSE if hurry else None)
             except EngineError as error:
@@ -224,7 +200,7 @@ class Watch:
         refused = isinstance(error, EngineUnreachable) and error.refused
         if refused and stopped_at is not None and time.monotonic() - stopped_at < SHUTDOWN:
             self._set_stopped(False)
-        self.picture.update(engine_ok=False, engine_error=error, host_ok=alive, **self._loss())
+        self.picture.update(engine_ok=False, engine_error=error, host_ok=alive, **self.pulse.loss())
 
     async def _look_at_container(self, limit: float | None) -> None:
         known = self.picture.facts.container
@@ -248,13 +224,6 @@ class Watch:
         self._take(found, end)
         self._engine_up.set()
 
-    def _loss(self) -> dict[str, Any]:
-        """What the loss of the camera connection changes; a pulse on a new one ends it."""
-        error, self._lost = self._lost, None
-        if error is None:
-            return {}
-        return {"camera_ok": False, "camera_late": False, "camera_error": error}
-
     async def _describe(self, found: Found | None) -> str:
         if found is None or found.state not in ("exited", "dead"):
             return ""
@@ -273,7 +242,7 @@ class Watch:
             ours=ours,
             foreign="" if ours or found is None else say_foreign(found),
             end=end,
-            **self._loss(),
+            **self.pulse.loss(),
         )
 
     async def _look_at_volumes(self) -> None:
@@ -306,7 +275,10 @@ class Watch:
     async def _watch_camera(self) -> None:
         self._reach_now.clear()
         if not self.picture.facts.operation:
-            await self._reach()
+            try:
+                await self.pulse.reach()
+            finally:
+                self.first_reach.set()
         if self.camera.connected:
             pause = PULSE
         elif self.picture.facts.starting:
@@ -314,69 +286,6 @@ class Watch:
         else:
             pause = self.timeouts.probe
         await _pause(self._reach_now, pause)
-
-    async def _reach(self) -> None:
-        """Connect to the camera actor if need be, and see that it answers."""
-        facts = self.picture.facts
-        gone = facts.engine_ok and facts.container is not None and not facts.container.running
-        try:
-            if self.camera.connected or not gone:
-                await self.camera.connect()
-                await self._feel_pulse()
-        except CameraError as error:
-            facts = self.picture.facts
-            if facts.operation or not facts.enabled or self._lost is not None:
-                return  # our own doing, or told after the next look
-            self.picture.update(camera_ok=False, camera_late=False, camera_error=error)
-        finally:
-            self.first_reach.set()
-
-    async def _feel_pulse(self) -> None:
-        """Ping; an answer that is late makes us look at the engine while we go on waiting.
-
-        One ping is under way at a time: the connection itself gives up on it after
-        `timeouts.silence`.
-        """
-        if self._ping is not None and self._ping_on != self.camera.made:
-            await self._drop_ping()  # it was the old connection's
-        if self._ping_on != self.camera.made:
-            self._listed_at, self._empty = -math.inf, 0
-        if self._ping is None:
-            self._ping_on = self.camera.made
-            self._ping = asyncio.create_task(self._pulse(), name=f"{self.name}:ping")
-        done, _ = await asyncio.wait({self._ping}, timeout=PULSE)
-        if not done:
-            self.picture.update(camera_late=True)
-            self._look_now.set()
-            return
-        ping, self._ping = self._ping, None
-        has_camera = ping.result()
-        if has_camera is not None:
-            self._empty = 0 if has_camera else self._empty + 1
-        self._lost = None
-        self.picture.answered_at = time.monotonic()
-        facts = self.picture.facts
-        was_late = facts.camera_late
-        none = self._empty >= (1 if facts.starting else EMPTY)
-        self.picture.update(camera_ok=True, camera_late=False, camera_error=None, no_camera=none)
-        if was_late:
-            self._look_now.set()
-
-    async def _pulse(self) -> bool | None:
-        """A ping, and now and then: has the actor a camera? None where it did not say."""
-        limit = 2 * self.timeouts.silence
-        if not self._empty and time.monotonic() - self._listed_at < LIST_EVERY:
-            await self.camera.ping(limit)
-            return None
-        self._listed_at = time.monotonic()
-        _, names = await asyncio.gather(self.camera.ping(limit), self.camera.cameras(LIST_LIMIT))
-        return None if names is None else bool(names)
-
-    async def _drop_ping(self) -> None:
-        if self._ping is not None:
-            self._ping.cancel()
-            await asyncio.gather(self._ping, return_exceptions=True)
-            self._ping = None
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:

@@ -31,7 +31,7 @@ def told(user: User, name: str) -> list[list[str]]:
 async def test_a_camera_whose_list_never_ends_stays_ready(it: House, user: User) -> None:
     camera = it.cameras["gfa1"]
     camera.do_list = lambda say, args: None  # type: ignore[method-assign]
-    it.actor.swarm.nodes["gfa1"].watch.camera_spoke()
+    it.actor.swarm.nodes["gfa1"].watch.pulse.camera_spoke()
     await wait(lambda: camera.commands.count("list") >= 2, 3, "it was asked")
     await user.nothing_of("nodeState", "gfa1", during=2.5)
     assert verdicts(await user.ask("talk version"))["gfa1"][0] == "ok"
@@ -45,7 +45,7 @@ async def test_a_late_list_is_not_told_to_everybody(it: House, user: User) -> No
 
     camera.do_list = later  # type: ignore[method-assign]
     camera.commands.clear()
-    it.actor.swarm.nodes["gfa1"].watch.camera_spoke()
+    it.actor.swarm.nodes["gfa1"].watch.pulse.camera_spoke()
     await wait(lambda: "list" in camera.commands, 3, "it was asked")
     await user.nothing_of("cameras", "gfa1", during=2.5)
     assert camera.commands.count("list") == 1
