@@ -56,6 +56,8 @@ class Intents:
         )
         self.stopped: set[str] = set(map(str, stopped)) if isinstance(stopped, list) else set()
         self.drained = _drains(kept.get("drained"))
+        self.kept = bool(kept.get("manager"))
+        """Whether the name of this manager was in the file; otherwise it is new."""
         self.manager = str(kept.get("manager") or "") or self._new_manager()
 
     def _new_manager(self) -> str:

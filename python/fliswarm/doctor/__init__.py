@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from .. import history
 from ..config import SwarmConfig
 from ..engine import Owner
 from ..intent import Intents
@@ -33,6 +37,8 @@ async def examine(
         lowest layer to the highest.
     """
     intents = Intents(config.state_dir, config.enabled)
+    nameless = "" if intents.kept else f"it cannot be read in {config.state_dir}"
+    restarts = await asyncio.to_thread(_restarts, config.state_dir / history.FILE)
     wanted = [n for n in config.nodes if (intents.enabled(n) if names is None else n in names)]
     exams = [
         Exam(
@@ -41,8 +47,19 @@ async def examine(
             config.timeouts,
             config.state_dir,
             name in intents.stopped,
+            None if restarts is None else restarts[name],
+            nameless,
         ).run()
         for name in wanted
     ]
     parts = await asyncio.gather(manager.examine(config, inside), *exams)
     return [finding for part in parts for finding in part]
+
+
+def _restarts(file: Path) -> Counter[str] | None:
+    """How often each node's container was started again in the last day; None if not known."""
+    try:
+        events = history.events(file, since=datetime.now(UTC) - timedelta(days=1))
+    except history.HistoryError:
+        return None
+    return Counter(event.node for event in events if event.kind == "restart")

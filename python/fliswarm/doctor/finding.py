@@ -22,6 +22,10 @@ class Result(StrEnum):
     """It could not be looked at; nobody knows."""
 
 
+Judgement = tuple[Result, str, str]
+"""How a look ended, what was found, and the fix."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was looked at.

@@ -16,18 +16,22 @@ from dataclasses import dataclass, field
 
 from ..config import NodeConfig
 from ..engine import ContainerSpec, Engine, Owner
-from ..errors import ContainerError, EngineError
+from ..errors import ContainerError, EngineError, EngineRefused, EngineTimeout
 from ..spec import wanted
 
 LIMIT = 10.0
 """How long the container may take for its answers, in seconds: a dead NFS server never answers."""
+POLL = 0.1
+"""How often it is looked whether it has ended, in seconds."""
+TRIES = 3
+"""How often it is tried when another doctor comes in between."""
 LINES = 50
 """How many lines of its output are read."""
 
 SCRIPT = """\
 echo "usb=$(test -d /dev/bus/usb && echo yes || echo no)"
 echo "disk=$(df -Pk / | tail -n 1)"
-echo "name=$(getent ahostsv4 "$1" | head -n 1)"
+command -v getent > /dev/null && echo "name=$(getent ahostsv4 "$1" | head -n 1)"
 shift
 for target in "$@"; do
   test -w "$target" && may=yes || may=no
@@ -49,10 +53,12 @@ class Inside:
         free: room on the engine's disk, in bytes; None where nobody knows.
         address: what the node's name means there; empty for nothing, None where nobody knows.
         writable: the volumes that mount, and whether the camera's user may write there.
+        hung: whether it was waited for in vain, as a dead file server has one do.
         broken: the volumes and folders that cannot be mounted, each with the engine's words.
     """
 
     error: str = ""
+    hung: bool = False
     usb: bool | None = None
     free: int | None = None
     address: str | None = None
@@ -67,8 +73,9 @@ async def look(node: NodeConfig, owner: Owner, engine: Engine, volumes: Sequence
     """
     seen = Inside()
     whole = wanted(node, owner)
-    for _ in range(1 + len(volumes) + len(whole.mounts)):
+    for _ in range(TRIES + len(volumes) + len(whole.mounts)):
         spec = _spec(whole, node.host, volumes, seen.broken)
+        seen.error = ""
         try:
             await _clear(engine, spec.name, owner)
             code, lines = await _run(engine, spec)
@@ -79,9 +86,14 @@ async def look(node: NodeConfig, owner: Owner, engine: Engine, volumes: Sequence
             if _note_broken(error.reason, spec, seen):
                 continue
             seen.error = error.cause
+            if isinstance(error, EngineRefused) and error.status in (404, 409):
+                continue  # another doctor has taken it away, or its name
+            seen.hung = isinstance(error, EngineTimeout) and bool(spec.volumes)
             return seen
         _read(lines, spec, seen)
-        if code != 0:
+        if code is None:
+            seen.hung, seen.error = True, f"{spec.name} has not ended after {LIMIT:g} s"
+        elif code != 0:
             seen.error = f"it ended with exit code {code}: {' | '.join(lines[-3:])}"
         return seen
     return seen
@@ -109,21 +121,23 @@ def _spec(
 
 
 async def _clear(engine: Engine, name: str, owner: Owner) -> None:
-    """Remove what an earlier doctor left.
+    """Remove what an earlier doctor left; another one at work is waited for.
 
     Raises:
         ContainerError: somebody else has the name.
     """
-    left = await engine.find(name)
-    if left is None:
-        return
-    if not left.is_ours(owner):
-        raise ContainerError(owner.node, f"a container {name} that is not ours is in the way")
-    await engine.remove(left.id)
+    until = time.monotonic() + LIMIT
+    while (left := await engine.find(name)) is not None:
+        if not left.is_ours(owner):
+            raise ContainerError(owner.node, f"a container {name} that is not ours is in the way")
+        if not left.running or time.monotonic() > until:
+            await engine.remove(left.id)
+            return
+        await asyncio.sleep(POLL)
 
 
-async def _run(engine: Engine, spec: ContainerSpec) -> tuple[int, list[str]]:
-    """Run it to its end; returns its exit code and its output."""
+async def _run(engine: Engine, spec: ContainerSpec) -> tuple[int | None, list[str]]:
+    """Run it; returns its exit code (None when it does not end) and its output."""
     made = await engine.create(spec)
     try:
         await engine.start(made)
@@ -131,16 +145,12 @@ async def _run(engine: Engine, spec: ContainerSpec) -> tuple[int, list[str]]:
         while True:
             found = await engine.inspect(made)
             if found is None:
-                raise ContainerError(spec.name, f"{spec.name} was removed by somebody")
-            if found.state in ("exited", "dead"):
-                return found.exit_code or 0, await engine.logs(made, LINES)
-            if time.monotonic() > until:
-                raise ContainerError(
-                    spec.name,
-                    f"{spec.name} has not ended after {LIMIT:g} s; a file server that does not "
-                    "answer looks like this",
-                )
-            await asyncio.sleep(0.1)
+                raise EngineRefused(spec.name, f"{spec.name} was removed by somebody", status=404)
+            ended = found.state in ("exited", "dead")
+            if ended or time.monotonic() > until:
+                lines = await engine.logs(made, LINES)
+                return (found.exit_code or 0) if ended else None, lines
+            await asyncio.sleep(POLL)
     finally:
         with contextlib.suppress(EngineError):
             await engine.remove(made)

@@ -7,19 +7,21 @@ import json
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from ..config import NodeConfig
+from ..container import say_foreign
 from ..engine import EngineFacts, Found
-from ..errors import EngineError
-from .finding import Result
+from ..errors import EngineError, EngineTimeout
+from .finding import Judgement, Result
 from .inside import Inside
 
-Judgement = tuple[Result, str, str]
-
 USB = "/dev/bus/usb"
+RESTARTS = 3
+"""How often a day a container may be started again before it is a warning."""
 OLDEST_API = (1, 41)
 """The oldest Engine API that fliswarm speaks: Docker 20.10."""
 CLOCK_WARN, CLOCK_FAIL = 0.5, 5.0
 """How far the clocks may be apart, in seconds; the times in the images come from the node."""
-DISK_WARN, DISK_FAIL = 5 << 30, 500 << 20
+DISK_WARN, DISK_FAIL = 3 << 30, 500 << 20
 """How much room an engine should and must have, in bytes: an image takes 1 to 2 GB."""
 
 
@@ -30,6 +32,12 @@ def name(host: str, addresses: Sequence[str], remote: bool) -> Judgement:
         fix = f"give {host} its network address in /etc/hosts of the manager, or in DNS"
         return Result.FAILED, f"{found}: the manager itself, though the engine is elsewhere", fix
     return Result.PASSED, found, ""
+
+
+def no_name(host: str, reason: str) -> Judgement:
+    """A node's name without an address."""
+    fix = f"is it spelled right? An entry for {host} in DNS or in /etc/hosts of the manager"
+    return Result.FAILED, f"{host} cannot be resolved: {reason}", fix
 
 
 def name_inside(host: str, seen: Inside) -> Judgement:
@@ -49,7 +57,7 @@ def alive(host: str, answers: bool, engine_open: bool) -> Judgement:
     """Whether the computer answers; an open port of its engine is an answer."""
     if answers or engine_open:
         return Result.PASSED, f"{host} answers", ""
-    fix = f"look at power, cable and switch of {host}; fliswarm send reboot --hard"
+    fix = f"power, cable and switch of {host}; fliswarm send reboot --hard"
     return Result.FAILED, f"{host} answers no ping and no connection", fix
 
 
@@ -61,7 +69,25 @@ def engine_port(place: tuple[str, int], opened: bool, reason: str) -> Judgement:
     if "refused" in reason:
         fix = f"on {place[0]}: systemctl start docker; dockerd must listen at port {place[1]}"
         return Result.FAILED, found, fix
-    return Result.FAILED, found, f"the way to {place[0]}: network, firewall, power"
+    return Result.FAILED, found, f"the way to {place[0]}: its name, network, firewall"
+
+
+def socket_file(path: str, there: bool) -> Judgement:
+    """The socket of an engine on this computer."""
+    if there:
+        return Result.PASSED, f"{path} is there", ""
+    fix = "systemctl start docker on this computer; or mend `docker-client`"
+    return Result.FAILED, f"{path} is no socket", fix
+
+
+def no_engine(host: str, scheme: str, error: EngineError) -> Judgement:
+    """An engine whose port is open, and that cannot be asked."""
+    if scheme == "ssh" or any(word in error.reason for word in ("certificate", "TLS")):
+        return Result.FAILED, error.cause, "docs/how-to/safe-engines.md: the keys of both sides"
+    again = "systemctl restart docker"
+    what = "it hangs" if isinstance(error, EngineTimeout) else "is that Docker?"
+    fix = f"{what}: on {host}: journalctl -u docker -n 50; {again}"
+    return Result.FAILED, error.cause, fix
 
 
 def api(facts: EngineFacts) -> Judgement:
@@ -129,9 +155,11 @@ def volume(name: str, seen: Inside, read_only: bool) -> Judgement:
     if name in seen.broken:
         fix = "is the file server up, does it export that folder to the node, is the option right?"
         return Result.FAILED, f"it does not mount: {seen.broken[name]}", fix
+    if name not in seen.writable and seen.hung:
+        fix = "does the file server answer? showmount -e SERVER, on the node"
+        return Result.FAILED, f"this or another volume hangs: {seen.error}", fix
     if name not in seen.writable:
-        result = Result.FAILED if "has not ended" in seen.error else Result.SKIPPED
-        return result, _unseen(seen), ""
+        return Result.SKIPPED, _unseen(seen), ""
     if not seen.writable[name] and not read_only:
         fix = "its owner and rights on the server; `docker-uid` and `docker-gid` of the node"
         return Result.FAILED, "it mounts, but the camera may not write there", fix
@@ -140,8 +168,8 @@ def volume(name: str, seen: Inside, read_only: bool) -> Judgement:
 
 def mount(host: str, source: str, seen: Inside) -> Judgement:
     """A folder of the node that a container cannot have."""
-    parent = PurePosixPath(source).parent
-    return Result.FAILED, seen.broken[source], f"on {host}: ls -l {parent}"
+    fix = f"`mounts` of the node right? On {host}: ls -ld {PurePosixPath(source).parent} {source}"
+    return Result.FAILED, seen.broken[source], fix
 
 
 def usb(host: str, seen: Inside) -> Judgement:
@@ -165,29 +193,85 @@ def disk(host: str, root: str, seen: Inside) -> Judgement:
     return (Result.WARNING if seen.free >= DISK_FAIL else Result.FAILED), found, fix
 
 
-def container(node: str, found: Found, end: str, stopped: bool, same: bool) -> Judgement:
-    """A container of ours."""
+def no_volume(node: str, difference: str) -> Judgement:
+    """A volume that is not there, or not as configured."""
+    fix = f"fliswarm send reconnect -n {node}"
+    if difference:
+        return Result.FAILED, f"it is not as configured: {difference}", f"{fix} --force"
+    return Result.FAILED, "it is not there", fix
+
+
+def no_look(node: NodeConfig, error: str) -> Judgement:
+    """Why nothing could be seen from inside."""
+    if "not ours" in error:
+        fix = f"on {node.host}: docker rm -f {node.container}.doctor"
+    elif "/bin/sh" in error:
+        fix = "an image with /bin/sh, if the doctor shall see more"
+    else:
+        fix = f"on {node.host}: journalctl -u docker -n 50"
+    return Result.WARNING, f"no look from inside a container: {error}", fix
+
+
+def no_container(node: str, name: str) -> Judgement:
+    """No container at all."""
+    return Result.FAILED, f"there is no container {name}", f"fliswarm send reconnect -n {node}"
+
+
+def foreign(node: str, found: Found) -> Judgement:
+    """A container of our name that is not ours: whose it is, and what takes it over."""
+    said = say_foreign(found).partition("; ")[0]
+    return Result.FAILED, said, f"fliswarm send reconnect -n {node} --force, if it may go"
+
+
+def container(
+    node: str, found: Found, end: str, stopped: bool, same: bool, restarts: int | None
+) -> Judgement:
+    """A container of ours; `end` is how it ended, `same` whether it is as configured."""
     what = f"{found.name} ({found.short_id})"
+    again = f"; started again {restarts} times in the last 24 h" if restarts else ""
     if found.state == "paused":
-        return Result.FAILED, f"{what} is paused", f"fliswarm send restart -n {node}"
+        return Result.FAILED, f"{what} is paused{again}", f"fliswarm send restart -n {node}"
     if not found.running and stopped:
         fix = f"fliswarm send start -n {node}"
         return Result.WARNING, f"{what} was stopped by command or by hand", fix
     if not found.running:
         fix = f"fliswarm logs -n {node}; then fliswarm send reconnect -n {node}"
-        return Result.FAILED, f"{what} is {found.state}: {end}" if end else what, fix
-    since = f"{what} runs since {found.started_at[:19]}"
+        return Result.FAILED, f"{what} is {found.state}{again}{end and ': '}{end}", fix
+    since = f"{what} runs since {found.started_at[:19]}{again}"
+    if (restarts or 0) > RESTARTS:
+        return Result.WARNING, since, f"fliswarm history --node {node}; fliswarm logs -n {node}"
     if not same:
         fix = f"fliswarm send reconnect -n {node}"
         return Result.WARNING, f"{since}, made from another configuration", fix
     return Result.PASSED, since, ""
 
 
-def cameras(names: Sequence[str] | None) -> Judgement:
+def port(host: str, number: int, taken: bool) -> Judgement:
+    """The camera's port where no container runs."""
+    if not taken:
+        return Result.PASSED, f"{number} is free", ""
+    fix = f"on {host}: ss -ltnp 'sport = :{number}' shows which; end it"
+    return Result.FAILED, f"{number} is taken by another program", fix
+
+
+def actor(port: int, version: object) -> Judgement:
+    """An actor that answers."""
+    return Result.PASSED, f"version {version or 'unknown'} answers at port {port}", ""
+
+
+def no_actor(node: str, cause: str, closed: str) -> Judgement:
+    """An actor that does not answer; `closed` says why its engine cannot be asked, if so."""
+    fix = f"fliswarm send restart -n {node}; then reconnect"
+    if closed:
+        fix = f"first what fails below ({closed})"
+    return Result.FAILED, cause, fix
+
+
+def cameras(node: str, names: Sequence[str] | None) -> Judgement:
     """What the actor says of its cameras; None where it does not know the question."""
     if names is None:
         return Result.SKIPPED, "the actor does not tell its cameras", ""
     if not names:
-        fix = "the camera's power and USB cable; then fliswarm send reconnect"
+        fix = f"the camera's power and USB cable; then fliswarm send reconnect -n {node}"
         return Result.FAILED, "no camera is connected to the actor", fix
     return Result.PASSED, f"the actor has {', '.join(names)}", ""

@@ -13,10 +13,13 @@ from pathlib import Path
 import requests
 
 from ..config import Actor, SwarmConfig
+from ..engine.threads import NodeThreads
 from ..errors import Layer, os_reason
-from .finding import Finding, Result
-from .judge import Judgement, registry_of
+from .finding import Finding, Judgement, Result
+from .judge import registry_of
 
+FOLDER = 5.0
+"""For writing a few bytes, in seconds."""
 REGISTRY = 3.0
 """For the registry's answer, in seconds."""
 GREETING = 2.0
@@ -25,6 +28,9 @@ HUB = 5.0
 """For the hub's answer, in seconds; it takes one to accept a connection."""
 ROOM_WARN, ROOM_FAIL = 1 << 30, 100 << 20
 """How much room a folder should and must have, in bytes."""
+
+HUB_OF_IMAGES = {"docker.io": "registry-1.docker.io"}
+"""Where a registry is asked that has another address than its name."""
 
 Look = Callable[[], Awaitable[Judgement]]
 
@@ -64,7 +70,11 @@ async def _one(check: str, look: Look) -> Finding:
 
 
 async def _folder(path: Path) -> Judgement:
-    return await asyncio.to_thread(_try_folder, path)
+    try:
+        # A folder on a dead file server holds its thread for ever; not one of the loop's few.
+        return await NodeThreads("doctor").call(lambda: _try_folder(path), FOLDER)
+    except TimeoutError:
+        return Result.FAILED, f"{path}: no answer within {FOLDER:g} s", f"df -h {path}"
 
 
 def _try_folder(path: Path) -> Judgement:
@@ -112,11 +122,14 @@ async def _manager(actor: Actor) -> Judgement:
 
 def _reachable(address: str) -> str:
     """Where to knock at an address that a server listens on."""
-    return "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104 - it is only compared
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - compared
 
 
 async def _registry(place: str) -> Judgement:
-    return await asyncio.to_thread(_ask_registry, place)
+    try:
+        return await NodeThreads("doctor").call(lambda: _ask_registry(place), 5 * REGISTRY)
+    except TimeoutError:
+        return Result.FAILED, f"no answer within {5 * REGISTRY:g} s", f"curl http://{place}/v2/"
 
 
 def _ask_registry(place: str) -> Judgement:
@@ -125,7 +138,7 @@ def _ask_registry(place: str) -> Judgement:
     with requests.Session() as session:
         session.trust_env = False  # no proxy: it is in the observatory's network
         for scheme in ("https", "http"):
-            url = f"{scheme}://{place}/v2/"
+            url = f"{scheme}://{HUB_OF_IMAGES.get(place, place)}/v2/"
             try:
                 answer = session.get(url, timeout=REGISTRY)
             except requests.RequestException as error:
@@ -179,7 +192,7 @@ async def _hubs_actors(actor: Actor) -> list[str]:
                 continue
             for part in (words[4] if len(words) > 4 else "").split(";"):
                 key, _, values = part.strip().partition("=")
-                if key == "actors":
+                if key.lower() == "actors":  # 5.0 writes it with a capital
                     actors = [value.strip('" ') for value in values.split(",")]
             if words[3] in (":", "f"):
                 return actors
