@@ -21,7 +21,7 @@ from tests.testbed.hub import Hub
 from tests.testbed.probes import ask_camera
 from tests.testbed.testbed import Testbed
 
-from .conftest import MakeManager, free_port
+from .conftest import MakeManager
 from .manager import FLISWARM, Manager, keyword, wait_until
 from .test_hub import hub_manager, wait_answer
 
@@ -204,8 +204,6 @@ async def test_the_way_to_the_engines(doctor: Doctor, manager: Manager, testbed:
     says(found["gfa2"]["name"], FAILED, "cannot be resolved", "/etc/hosts", "host")
     if socket.gethostbyname(socket.gethostname()).startswith("127."):
         says(found["fvc"]["name"], FAILED, "the manager itself", "network address", "host")
-    assert not any(rows["name"].check for rows in (found["gfa1"],) if "name" in rows)
-
     await manager.wait_state("gfa1", "READY", 15)
     testbed.client("gfa2").images.get(testbed.image).tag(f"{testbed.registry.address}/other", "1")
     camera = testbed.client("fvc").containers.get("flicamera-fvc")
@@ -250,11 +248,10 @@ async def test_containers_volumes_and_cameras(
         testbed.image, name="flicamera-gfa1.doctor", labels=owner
     )
     found = await doctor.look(
-        volumes={"more": lost, "lost": lost},
         nodes={
-            "gfa1": {"volumes": {"data": {}, "more": {}}},
+            "gfa1": {"volumes": {"more": lost}},
             "gfa2": {"volumes": {"data": other}},
-            "fvc": {"volumes": {"data": {}, "lost": {}}},
+            "fvc": {"volumes": {"lost": lost}},
         },
     )
     assert names(found) == {
