@@ -16,7 +16,7 @@ from . import manager
 from .finding import Finding, Result, count, healthy, summary
 from .node import WHOLE, Exam
 
-__all__ = ["WHOLE", "Finding", "Result", "count", "examine", "healthy", "summary"]
+__all__ = ["WHOLE", "Finding", "Result", "count", "examine", "healthy", "restarts", "summary"]
 
 
 async def examine(
@@ -37,8 +37,8 @@ async def examine(
         lowest layer to the highest.
     """
     intents = Intents(config.state_dir, config.enabled)
-    nameless = "" if intents.kept else f"it cannot be read in {config.state_dir}"
-    restarts = await asyncio.to_thread(_restarts, config.state_dir / history.FILE)
+    nameless = "" if intents.kept else f"no manager's name in {config.state_dir}"
+    again = await asyncio.to_thread(restarts, config.state_dir / history.FILE)
     wanted = [n for n in config.nodes if (intents.enabled(n) if names is None else n in names)]
     exams = [
         Exam(
@@ -47,7 +47,7 @@ async def examine(
             config.timeouts,
             config.state_dir,
             name in intents.stopped,
-            None if restarts is None else restarts[name],
+            None if again is None else again[name],
             nameless,
         ).run()
         for name in wanted
@@ -56,10 +56,18 @@ async def examine(
     return [finding for part in parts for finding in part]
 
 
-def _restarts(file: Path) -> Counter[str] | None:
-    """How often each node's container was started again in the last day; None if not known."""
+def restarts(file: Path, since: datetime | None = None) -> Counter[str] | None:
+    """How often each node's container was started again, by the history.
+
+    Args:
+        file: the history.
+        since: a day ago by default.
+
+    Returns:
+        A number for each node; None where nobody knows.
+    """
     try:
-        events = history.events(file, since=datetime.now(UTC) - timedelta(days=1))
-    except history.HistoryError:
+        events = history.events(file, since=since or datetime.now(UTC) - timedelta(days=1))
+    except (history.HistoryError, OSError):
         return None
     return Counter(event.node for event in events if event.kind == "restart")

@@ -102,7 +102,7 @@ class Inmate:
         began = time.monotonic()
         try:
             await camera.connect()
-            reply = await camera.ask("version", limit=limit.silence)
+            reply = await camera.ask("version", limit=2 * limit.silence)
             finding = judge.actor(node.port, reply.data.get("version"))
             self.notes.say("camera actor", Layer.ACTOR, finding, began)
             self.notes.say(
@@ -117,7 +117,7 @@ class Inmate:
     async def _list(self, camera: Camera) -> tuple[str, ...] | None:
         """The actor's cameras; None where it does not tell."""
         for _ in range(TRIES - 1):
-            if (names := await camera.cameras(self.timeouts.silence)) != ():
+            if (names := await camera.cameras(2 * self.timeouts.silence)) != ():
                 return names
             await asyncio.sleep(PAUSE)
-        return await camera.cameras(self.timeouts.silence)
+        return await camera.cameras(2 * self.timeouts.silence)

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from ..config import NodeConfig
 from ..container import say_foreign
-from ..engine import EngineFacts, Found
-from ..errors import EngineError, EngineTimeout
+from ..engine import EngineFacts, Found, engine_safety
+from ..errors import EngineError, EngineTimeout, EngineUntrusted
 from .finding import Judgement, Result
 from .inside import Inside
 
@@ -80,10 +80,19 @@ def socket_file(path: str, there: bool) -> Judgement:
     return Result.FAILED, f"{path} is no socket", fix
 
 
-def no_engine(host: str, scheme: str, error: EngineError) -> Judgement:
+def safety(node: NodeConfig) -> Judgement:
+    """Whether the way to an engine is safe, by the configuration."""
+    way = engine_safety(node)
+    if way.safe:
+        return Result.PASSED, way.text, ""
+    found, _, fix = way.text.partition("; ")
+    return Result.WARNING, found, fix
+
+
+def no_engine(host: str, error: EngineError) -> Judgement:
     """An engine whose port is open, and that cannot be asked."""
-    if scheme == "ssh" or any(word in error.reason for word in ("certificate", "TLS")):
-        return Result.FAILED, error.cause, "docs/how-to/safe-engines.md: the keys of both sides"
+    if isinstance(error, EngineUntrusted):
+        return Result.FAILED, error.cause, "the keys of both sides: docs/how-to/safe-engines.md"
     again = "systemctl restart docker"
     what = "it hangs" if isinstance(error, EngineTimeout) else "is that Docker?"
     fix = f"{what}: on {host}: journalctl -u docker -n 50; {again}"

@@ -82,7 +82,7 @@ class Exam:
         began = time.monotonic()
 
         def failed(error: EngineError) -> Judgement:
-            return judge.no_engine(self.node.host, self.way.url.scheme, error)
+            return judge.no_engine(self.node.host, error)
 
         async with self.notes.asked("engine", Layer.ENGINE, failed):
             # The first call agrees on the version; the second is timed.

@@ -20,6 +20,7 @@ RESOLVE = 3.0
 """For a name's address, in seconds."""
 PORTS = {"ssh": 22, "tcp": 2375}
 """Where an engine listens when its address does not say it."""
+TLS_PORT = 2376
 
 
 class Way:
@@ -45,6 +46,7 @@ class Way:
 
     async def look(self) -> None:
         """Look at name, computer and port."""
+        self.notes.say("engine safety", Layer.ENGINE, judge.safety(self.node))
         if not await self._name():
             self.lost = f"{self.node.host} has no address"
         if self.url.scheme == "process":
@@ -100,7 +102,8 @@ class Way:
 
     @property
     def _place(self) -> tuple[str, int]:
-        return self.url.hostname or self.node.host, self.url.port or PORTS[self.url.scheme]
+        usual = TLS_PORT if self.node.tls is not None else PORTS[self.url.scheme]
+        return self.url.hostname or self.node.host, self.url.port or usual
 
     async def _knock(self) -> tuple[bool, str]:
         began = time.monotonic()
