@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from fliswarm import config, doctor, history
 from fliswarm.config import NodeConfig
@@ -17,8 +21,10 @@ from fliswarm.doctor import Finding, Result, examine, healthy, judge
 from fliswarm.doctor.inside import Inside
 from fliswarm.engine import EngineFacts, Found
 from fliswarm.errors import EngineRefused, EngineTimeout, EngineUntrusted, Layer
+from fliswarm.findings import show
 from fliswarm.history import EventRecord, History
 
+PAGE = Path(__file__).parents[2] / "docs/how-to/doctor.md"
 P, W, F, S = Result.PASSED, Result.WARNING, Result.FAILED, Result.SKIPPED
 REGISTRY = "10.0.0.1:5000"
 IMAGE = f"{REGISTRY}/flicamera:1"
@@ -183,3 +189,21 @@ def test_the_fix_for_insecure_registries_is_valid_json() -> None:
     fix = judge.registry(IMAGE, refused("server gave HTTP response to HTTPS client"))[2]
     text = fix[fix.index("{") : fix.rindex("}") + 1]
     assert json.loads(text) == {"insecure-registries": [REGISTRY]}
+
+
+async def test_the_screen_of_the_page(tmp_path: Path) -> None:
+    """The page shows what is printed, but for numbers; FLISWARM_WRITE_SCREENS writes it anew."""
+    nodes = {
+        "gfa1": {"host": "127.0.0.1", "port": 1, "docker-client": "tcp://127.0.0.1:1"},
+        "fvc": {"host": "localhost", "port": 1, "docker-client": "process://", "command": ["true"]},
+    }
+    findings = await examine(config.load(write(tmp_path, **nodes)))
+    text = io.StringIO()
+    show([f for f in findings if f.node], Console(file=text, width=200))
+    page = PAGE.read_text()
+    shown = re.search(r"<!-- screen -->\n\n```text\n(.*?)```\n", page, re.DOTALL)
+    assert shown is not None
+    if os.environ.get("FLISWARM_WRITE_SCREENS"):
+        PAGE.write_text(page[: shown.start(1)] + text.getvalue() + page[shown.end(1) :])
+    else:
+        assert re.sub(r"[\d.]+", "0", shown[1]) == re.sub(r"[\d.]+", "0", text.getvalue())
