@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from . import host
+from .arrival import VISIT, Arrival
 from .camera import Camera
 from .config import NodeConfig, Timeouts
 from .connection import OnReply
-from .container import Lifecycle, Tell, short_log
+from .container import Lifecycle, Tell
 from .engine import LABEL_SPEC, Owner, make_engine
 from .errors import (
     CameraBusy,
     CameraError,
     CameraUnreachable,
-    ContainerError,
-    EngineError,
     Layer,
     NodeBusy,
 )
@@ -32,12 +29,8 @@ from .intent import Intents
 from .logbook import Logbooks
 from .picture import NodeStatus, Picture
 from .protocol import Reply
-from .pulse import LIST_LIMIT
 from .spec import spec_hash
-from .watch import RETRY, Watch
-
-VISIT = 0.5
-"""How long a connection to a camera's port may take where nobody should wait, in seconds."""
+from .watch import Watch
 
 
 class Node:
@@ -87,6 +80,7 @@ class Node:
             on_broadcast=self._camera_spoke,
             on_lost=lambda error: self.watch.camera_lost(error),
         )
+        self.arrival = Arrival(self.camera, self.life, self.picture)
         self.watch = Watch(
             config, timeouts, self.engine, self.camera, self.life, self.picture, intents
         )
@@ -227,9 +221,9 @@ class Node:
         self.refuse_busy(force)
         async with self._operation("reconnect"):
             await self.life.replace(
-                tell, force, self._wait_ready, self._leave_camera, self._port_free
+                tell, force, self.arrival.wait_ready, self._leave_camera, self.arrival.port_free
             )
-            self._want_stopped(False)
+            self.watch.set_stopped(False)
 
     async def stop(self, force: bool = False) -> bool:
         """Stop the container and leave it stopped; returns whether one ran."""
@@ -237,7 +231,7 @@ class Node:
         async with self._operation("stop"):
             self._leave_camera()
             stopped = await self.life.stop()
-            self._want_stopped(True)
+            self.watch.set_stopped(True)
             return stopped
 
     async def discard(self, force: bool = False) -> str:
@@ -247,7 +241,7 @@ class Node:
             self._leave_camera()
             left = await self.life.remove()
             if not left:
-                self._want_stopped(False)  # that was said of a container that is gone
+                self.watch.set_stopped(False)  # that was said of a container that is gone
             return left
 
     async def restart(self, force: bool = False) -> None:
@@ -266,27 +260,9 @@ class Node:
             NodeError: there is none, it is not ours, or its camera does not come up.
         """
         async with self._operation("start"):
-            container_id = await self.life.start(self._port_free)
-            self._want_stopped(False)
-            await self._wait_ready(container_id)
-
-    async def wait_engine(self, timeout: float) -> None:
-        """Wait until the engine answers, `timeout` seconds at most.
-
-        Raises:
-            EngineError: it does not; the last failure.
-        """
-        until = time.monotonic() + timeout
-        while True:
-            try:
-                await self.engine.check()
-            except EngineError:
-                if time.monotonic() >= until:
-                    raise
-                await asyncio.sleep(0.5)
-            else:
-                await self.watch.look(thorough=True)
-                return
+            container_id = await self.life.start(self.arrival.port_free)
+            self.watch.set_stopped(False)
+            await self.arrival.wait_ready(container_id)
 
     def refuse_busy(self, force: bool) -> None:
         """See that nothing is disturbed; with `force`, only operations count.
@@ -309,66 +285,6 @@ class Node:
     def _leave_camera(self) -> None:
         self.camera.close("the container is being replaced or stopped")
         self.picture.update(camera_ok=False, camera_late=False, no_camera=False)
-
-    def _want_stopped(self, stopped: bool) -> None:
-        self.intents.stop(self.name, stopped)
-        self.picture.update(stopped=stopped)
-
-    async def _port_free(self) -> None:
-        """See that nobody listens at the camera's port before our container starts.
-
-        Raises:
-            ContainerError: somebody does.
-        """
-        place = f"{self.config.host}:{self.config.port}"
-        if await host.listens(self.config.host, self.config.port, VISIT):
-            raise ContainerError(
-                self.name,
-                f"port {self.config.port} is taken: another program answers at {place}; "
-                "`ss -ltnp` on the node shows which",
-            )
-
-    async def _wait_ready(self, container_id: str) -> None:
-        """Wait until the camera of a container just started answers a ping.
-
-        Raises:
-            ContainerError: the container ended; with exit code and last log lines.
-            CameraUnreachable: no answer within `timeouts.ready`; with the last log lines.
-        """
-        limit = self.timeouts.ready
-        until = time.monotonic() + limit
-        looked = time.monotonic()
-        last: CameraError | None = None
-        while time.monotonic() < until:
-            try:
-                await self.camera.connect()
-                await self.camera.ping(max(0.1, until - time.monotonic()))
-                none = await self.camera.cameras(LIST_LIMIT) == ()
-            except CameraError as error:
-                last = error
-                self.camera.close("no answer yet")
-            else:
-                # Something else may answer at the port while our container died of it.
-                await self._must_run(container_id)
-                self.picture.answered_at = time.monotonic()
-                self.picture.update(
-                    camera_ok=True, camera_late=False, camera_error=None, no_camera=none
-                )
-                return
-            if time.monotonic() - looked > 2 * RETRY:
-                await self._must_run(container_id)
-                looked = time.monotonic()
-            await asyncio.sleep(RETRY / 5)
-        await self._must_run(container_id)
-        log = short_log(await self.life.last_words(container_id)) or "empty"
-        reason = f"no answer from the camera actor ({last.reason if last else ''}); log: {log}"
-        raise CameraUnreachable(self.name, reason, tried="wait until ready", seconds=limit)
-
-    async def _must_run(self, container_id: str) -> None:
-        found = await self.engine.inspect(container_id)
-        if found is None or not found.running:
-            end = await self.life.post_mortem(container_id)
-            raise ContainerError(self.name, f"the container died: {end}")
 
     @contextlib.asynccontextmanager
     async def _operation(self, name: str) -> AsyncIterator[None]:

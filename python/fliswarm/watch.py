@@ -160,11 +160,12 @@ class Watch:
         asked_by_hand = not self.picture.facts.operation and found and found.id == event.id
         if event.action == "stop" and asked_by_hand:
             self._stop_heard = time.monotonic()
-            self._set_stopped(True)
+            self.set_stopped(True)
         self._suspect = True
         self.wake()
 
-    def _set_stopped(self, stopped: bool) -> None:
+    def set_stopped(self, stopped: bool) -> None:
+        """Keep that the container shall stay stopped, or no longer."""
         self.intents.stop(self.name, stopped)
         self.picture.update(stopped=stopped)
 
@@ -199,7 +200,7 @@ class Watch:
         stopped_at, self._stop_heard = self._stop_heard, None
         refused = isinstance(error, EngineUnreachable) and error.refused
         if refused and stopped_at is not None and time.monotonic() - stopped_at < SHUTDOWN:
-            self._set_stopped(False)
+            self.set_stopped(False)
         self.picture.update(engine_ok=False, engine_error=error, host_ok=alive, **self.pulse.loss())
 
     async def _look_at_container(self, limit: float | None) -> None:
@@ -232,7 +233,7 @@ class Watch:
     def _take(self, found: Found | None, end: str) -> None:
         facts = self.picture.facts
         if found is not None and found.running and facts.stopped and not facts.operation:
-            self._set_stopped(False)  # started by hand
+            self.set_stopped(False)  # started by hand
         ours = found is not None and found.is_ours(self.life.owner)
         self.picture.update(
             engine_ok=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import click
@@ -39,7 +40,7 @@ async def reboot(command: Command, names: str | None, category: str | None, hard
     async def act(node: Node) -> None:
         command.info(text=f"{node.name}: rebooting {node.config.host}.")
         await (_hard if hard else _soft)(command, node)
-        await node.wait_engine(node.timeouts.reboot)
+        await _wait_engine(node, node.timeouts.reboot)
         write_node(command, node)
 
     outcomes = await fan_out(choose(command, names, category), act)
@@ -80,3 +81,22 @@ async def _hard(command: Command, node: Node) -> None:
                 await asyncio.sleep(node.timeouts.power_off)
     except HubError as error:
         raise HostError(node.name, str(error), tried="switch the power") from error
+
+
+async def _wait_engine(node: Node, timeout: float) -> None:
+    """Wait until the engine answers, `timeout` seconds at most.
+
+    Raises:
+        EngineError: it does not; the last failure.
+    """
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            await node.engine.check()
+        except EngineError:
+            if time.monotonic() >= until:
+                raise
+            await asyncio.sleep(0.5)
+        else:
+            await node.watch.look(thorough=True)
+            return
