@@ -74,7 +74,9 @@ async def test_every_line_once_over_death_restart_and_replacement(
     await manager.send("reconnect -n gfa1")
     make_say(testbed, "echo say four")
     book.wait("say four")
-    assert book.said == ["say one", "say two", "say café \ufffd", "say three", "say four"]
+    # Output and errors are two pipes of the container: the engine reads them in any order.
+    assert sorted(book.said[:2]) == ["say one", "say two"]
+    assert book.said[2:] == ["say café \ufffd", "say three", "say four"]
     long = next(line.text for line in book.lines if line.text.startswith("000"))
     assert long.endswith("0… (11,808 bytes left out)")
     started = [mark for mark in book.marks if mark.endswith("started")]
