@@ -31,8 +31,8 @@ from .config import SwarmConfig
 from .engine import say_unsafe
 from .hub import Hub
 from .picture import NodeStatus
-from .protocol import MAX_LINE, Reply
-from .server import Line, LineServer, Nobody, Outbox
+from .protocol import Reply
+from .server import MAX_ASKED, Line, LineServer, Nobody, Outbox
 from .state import State
 from .swarm import Swarm
 
@@ -163,7 +163,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         match = _COMMAND.match(line.content.decode("utf-8", "replace").strip())
         command_id = int(match["id"] or 0) if match else 0
         if line.too_long:
-            reason = f"a command of more than {MAX_LINE} bytes is not taken"
+            reason = f"a command of more than {MAX_ASKED} bytes is not taken"
             self.refuse(transport, command_id, reason)
             return
         try:

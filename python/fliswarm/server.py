@@ -11,8 +11,12 @@ from typing import Any
 
 from clu.protocol import TCPStreamServer
 
-from .protocol import MAX_LINE
+MAX_ASKED = 100_000
+"""The longest command of a user, in bytes: the longest for a camera (65,000) with our options.
 
+Splitting a command into words takes longer by the square of the longest word (1 s at 350 kB),
+and everybody waits for it.
+"""
 USER_BUFFER = 16 << 20
 """How many bytes may wait for one user who does not read (16 MiB) before it is dropped."""
 
@@ -56,7 +60,7 @@ class LineServer(TCPStreamServer):  # type: ignore[misc]
     async def start(self) -> asyncio.Server:
         """Listen."""
         self._server = await asyncio.start_server(
-            self.connection_made, self.host, self.port, limit=MAX_LINE
+            self.connection_made, self.host, self.port, limit=MAX_ASKED
         )
         return self._server
 

@@ -45,12 +45,12 @@ async def test_a_node_disabled_in_a_reconnect_is_not_connected_afterwards(swarm:
 async def test_a_list_of_wrong_names_without_end_holds_nobody_up(
     command: str, swarm: Swarm
 ) -> None:
-    names = ",".join(f"x{number}" for number in range(50_000))
+    names = ",".join(f"x{number}" for number in range(14_000))
     started = time.monotonic()
     lines = await swarm.user.ask(command.format(names))
     assert lines[-1].startswith("f error=")
     assert time.monotonic() - started < 2
-    assert "and 49995 more; known: gfa1" in lines[1]
+    assert "and 13995 more; known: gfa1" in lines[1]
     assert len("".join(lines)) < 1_000
 
 

@@ -13,7 +13,7 @@ import pytest
 from fliswarm.server import USER_BUFFER
 
 from .conftest import Swarm
-from .running import until, using
+from .running import break_off, until, using
 
 
 async def test_a_user_who_does_not_read_is_dropped_and_the_others_go_on(swarm: Swarm) -> None:
@@ -71,20 +71,13 @@ async def test_a_new_user_does_not_get_the_answers_of_the_one_before(swarm: Swar
     async with using(swarm.actor) as other:
         other.writer.write(b"7 talk -n gfa1 version\n")
         await until(lambda: waiting)
-        reset(other.writer)
+        break_off(other.writer)
     await until(lambda: len(swarm.actor.transports) == 1)
     async with using(swarm.actor) as new:  # it bears the same number
         handler(waiting[0], [])  # type: ignore[arg-type]
         await until(lambda: not swarm.actor.running)
         await new.greeted()
         assert not any(line.startswith("2 7 ") for line in new.unasked)
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    """Leave so that the other side is told at once."""
-    ours = writer.get_extra_info("socket")
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 def come_and_go(port: int) -> None:

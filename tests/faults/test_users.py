@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.actor.running import break_off
 from tests.soak.strike import BAD_INPUT
 
 from .house import House, User, house, reset, verdicts, wait
@@ -77,7 +78,7 @@ async def test_a_user_who_leaves_in_mid_command_does_not_end_it(it: House, user:
     leaver.say("talk -n gfa1 -- never")
     camera = it.cameras["gfa1"]
     await wait(lambda: "never" in camera.commands, 2, "the command is there")
-    leaver.writer.transport.abort()
+    break_off(leaver.writer)
     await wait(lambda: len(it.actor.transports) == 1, 2, "the user is forgotten")
     assert len(it.actor.running) == 1, "what the camera does goes on"
     assert await quick(user) < 1
