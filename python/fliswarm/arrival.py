@@ -7,7 +7,8 @@ import time
 
 from . import host
 from .camera import Camera
-from .container import Lifecycle, short_log
+from .container import Lifecycle
+from .describe import short_log
 from .errors import CameraError, CameraUnreachable, ContainerError
 from .picture import Picture
 from .pulse import LIST_LIMIT

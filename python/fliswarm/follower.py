@@ -13,7 +13,7 @@ import contextlib
 import logging
 from datetime import UTC, datetime
 
-from .container import describe_end
+from .describe import describe_end
 from .engine import Engine, Found, LogLine, iso
 from .errors import EngineError, EngineRefused
 from .logbook import Logbooks

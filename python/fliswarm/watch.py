@@ -17,7 +17,8 @@ from datetime import datetime
 from . import host
 from .camera import Camera
 from .config import NodeConfig, Timeouts
-from .container import Lifecycle, describe_end, say_foreign
+from .container import Lifecycle
+from .describe import describe_end, say_foreign
 from .engine import Engine, Event, Found
 from .errors import CameraError, EngineError, EngineUnreachable
 from .intent import Intents

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fliswarm import config
 from fliswarm.config import Mount, NodeConfig, Power, VolumeConfig
-from fliswarm.container import LOG_WIDTH, describe_end, say_foreign
+from fliswarm.describe import LOG_WIDTH, describe_end, say_foreign
 from fliswarm.engine import (
     LABEL_MANAGER,
     LABEL_NODE,

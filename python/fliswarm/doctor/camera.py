@@ -9,7 +9,7 @@ import time
 from .. import host
 from ..camera import Camera
 from ..config import NodeConfig, Timeouts
-from ..container import describe_end
+from ..describe import describe_end
 from ..engine import LABEL_SPEC, LABEL_SWARM, Engine, Found, Owner
 from ..errors import CameraError, EngineError, Layer
 from ..spec import spec_hash

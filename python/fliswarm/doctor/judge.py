@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from ..config import NodeConfig
-from ..container import say_foreign
+from ..describe import say_foreign
 from ..engine import EngineFacts, Found, engine_safety
 from ..errors import EngineError, EngineTimeout, EngineUntrusted
 from .finding import Judgement, Result
