@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fliswarm import config
 from fliswarm.config import Mount, NodeConfig, Power, VolumeConfig
+from fliswarm.config.engines import Ssh, Tls
 from fliswarm.describe import LOG_WIDTH, describe_end, say_foreign
 from fliswarm.engine import (
     LABEL_MANAGER,
@@ -100,9 +101,11 @@ CHANGES: dict[str, Any] = {
     "command": ("x",), "devices": ("/dev/a",), "device_cgroup_rules": (), "memory": 1,
     "cpus": 1.0, "network": "bridge", "privileged": False, "init": True, "stop_signal": "SIGTERM",
     "stop_timeout": 6, "restart": "never", "user": "sdss", "uid": 1, "gid": 1, "power": Power(),
+    "tls": Tls(ca="/ca", cert="/cert", key="/key"), "ssh": Ssh(), "insecure": True,
 }  # fmt: skip
 NOT_OF_THE_CONTAINER = {
     "name", "host", "port", "address", "category", "reboot_command", "restart", "user", "power",
+    "tls", "ssh", "insecure",
 }  # fmt: skip
 
 
