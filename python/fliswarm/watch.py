@@ -20,7 +20,7 @@ from .config import NodeConfig, Timeouts
 from .container import Lifecycle
 from .describe import describe_end, say_foreign
 from .engine import Engine, Event, Found
-from .errors import CameraError, EngineError, EngineUnreachable
+from .errors import CameraError, EngineError, EngineTimeout, EngineUnreachable
 from .intent import Intents
 from .picture import Picture
 from .pulse import PULSE, Pulse
@@ -135,8 +135,13 @@ class Watch:
             await self.engine.watch(
                 self.config.container, self._heard, self._look_now.set, self._missed_since()
             )
+        except EngineTimeout as error:
+            self.log.debug("%s: the events ended: %s", self.name, error)
         except EngineError as error:
             self.log.debug("%s: the events ended: %s", self.name, error)
+            self._engine_went()
+        else:
+            self._engine_went()
         self._engine_up.clear()
         self._look_now.set()
         shortest, longest = STREAM_PAUSES
@@ -144,6 +149,16 @@ class Watch:
             self._stream_pause = shortest
         await asyncio.sleep(self._stream_pause)
         self._stream_pause = min(2 * self._stream_pause, longest)
+
+    def _engine_went(self) -> None:
+        """The engine ended: what it stopped just before, it stopped itself.
+
+        It closes its streams then, and may be back before anybody looks. A network that is
+        cut ends a stream by a time-out only.
+        """
+        stopped_at, self._stop_heard = self._stop_heard, None
+        if stopped_at is not None and time.monotonic() - stopped_at < SHUTDOWN:
+            self.set_stopped(False)
 
     def _missed_since(self) -> float | None:
         """For a container that ended while no manager listened: from a moment before its end.
@@ -198,10 +213,9 @@ class Watch:
         self.picture.looked_at = time.monotonic()
         self._engine_up.clear()
         self._outage = True
-        stopped_at, self._stop_heard = self._stop_heard, None
-        refused = isinstance(error, EngineUnreachable) and error.refused
-        if refused and stopped_at is not None and time.monotonic() - stopped_at < SHUTDOWN:
-            self.set_stopped(False)
+        if isinstance(error, EngineUnreachable) and error.refused:
+            self._engine_went()
+        self._stop_heard = None
         self.picture.update(engine_ok=False, engine_error=error, host_ok=alive, **self.pulse.loss())
 
     async def _look_at_container(self, limit: float | None) -> None:

@@ -155,6 +155,16 @@ async def test_after_a_shutdown_and_start_of_the_engine_the_camera_is_back(
     await manager.wait_state("gfa1", "READY", 15)
 
 
+async def test_an_engine_that_is_restarted_at_once_has_its_camera_back(
+    manager: Manager, testbed: Testbed
+) -> None:
+    """Its shutdown sends the events of a stop by hand, and nobody sees it away."""
+    await manager.send("reconnect -n gfa1")
+    await asyncio.to_thread(testbed.stop_engine, "gfa1")
+    await asyncio.to_thread(testbed.start_engine, "gfa1")
+    await manager.wait_state("gfa1", "READY", 15)
+
+
 async def test_a_killed_engine_leaves_the_camera_usable(manager: Manager, testbed: Testbed) -> None:
     await manager.send("reconnect -n gfa1")
     testbed.kill_engine("gfa1")
