@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import secrets
 import socket
 from collections.abc import Iterable
@@ -119,7 +120,11 @@ class Intents:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             part = self._path.with_suffix(".part")
-            part.write_text(json.dumps(content, indent=1))
+            with part.open("w") as file:
+                file.write(json.dumps(content, indent=1))
+                file.flush()
+                # Without its name a manager takes its own containers for another's.
+                os.fsync(file.fileno())
             part.replace(self._path)
         except OSError as error:
             self.unsaved = f"cannot keep this in {self._path}: {os_reason(error)}"

@@ -91,6 +91,7 @@ class DockerEngine:
         self._threads = NodeThreads(node)
         self._lock = threading.Lock()
         self._client: docker.APIClient | None = None
+        self._closed = 0
         self._streams = NodeThreads(node, most=2)
         # The SDK pulls without a time-out: a hung pull must not take the other calls' turns.
         self._pulls = NodeThreads(node, most=2)
@@ -291,6 +292,7 @@ class DockerEngine:
             self._client.timeout = timeout
 
     def close(self) -> None:
+        self._closed += 1
         client, self._client = self._client, None
         if client is not None:
             client.close()
@@ -337,7 +339,12 @@ class DockerEngine:
     def _ask(self, function: Callable[[docker.APIClient], T], tried: str) -> T:
         """A call in its thread; when it fails, what TLS or ssh has to say about that."""
         try:
-            return function(self._api())
+            api = self._api()
+            try:
+                return function(api)
+            finally:
+                if api is not self._client:  # closed meanwhile, but for this call's connection
+                    api.close()
         except requests.exceptions.ConnectionError as error:
             if self._tunnel is not None and (told := self._tunnel.explain(tried)):
                 raise told from error
@@ -364,11 +371,15 @@ class DockerEngine:
             self._tunnel.open()
         with self._lock:
             if self._client is None:
-                asker = self._make(OLDEST_API)
-                newest = asker.version(api_version=False)["ApiVersion"]
-                asker.close()
+                closed = self._closed
+                with contextlib.closing(self._make(OLDEST_API)) as asker:
+                    newest = asker.version(api_version=False)["ApiVersion"]
                 known = docker.constants.DEFAULT_DOCKER_API_VERSION
-                self._client = self._make(min(newest, known, key=_number))
+                made = self._make(min(newest, known, key=_number))
+                if self._closed != closed:
+                    made.close()
+                    raise EngineUnreachable(self.node, "the connection was closed meanwhile")
+                self._client = made
             return self._client
 
     def _make(self, version: str) -> docker.APIClient:
