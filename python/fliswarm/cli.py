@@ -20,8 +20,9 @@ from .changes import compare
 from .client import BadCommand, Client, ClientError
 from .config import SwarmConfig, redact
 from .doctor import examine, healthy
-from .errors import ConfigError, SelectionError
+from .errors import ConfigError, FliswarmError, SelectionError, os_reason
 from .history import HistoryError
+from .report import Report
 from .since import FORMS, parse_since
 
 pass_settings = click.pass_obj
@@ -319,6 +320,33 @@ def doctor(
     else:
         findings.show(found, Console(), verbose)
     sys.exit(0 if healthy(found, strict) else 1)
+
+
+@main.command()
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path),
+    help="Where to write; by default a new file in this folder.",
+)  # fmt: skip
+@click.argument("node")
+@pass_settings
+def report(settings: dict[str, Any], node: str, output: Path | None) -> None:
+    """Write all that is known of NODE into one file, to attach to a ticket.
+
+    Status, history, logs, the container, the doctor's findings and the configuration, without
+    secrets. What cannot be had is named in it. The exit code is 1 when nothing was written.
+    """
+    loaded = _load(settings)
+    if node not in loaded.nodes:
+        raise click.UsageError(f"unknown node {node}; known: {', '.join(loaded.nodes)}")
+    made = Report(loaded, loaded.nodes[node])
+    target = output or Path(f"{made.name}.tar.gz")
+    try:
+        missing = asyncio.run(made.write(target.absolute()))
+    except OSError as error:
+        _fail(FliswarmError(f"cannot write {target}: {os_reason(error)}"))
+    click.echo(f"written: {target}")
+    for name, reason in missing.items():
+        click.echo(f"not in it: {name}: {reason}")
 
 
 @main.command("keywords")

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .config import NodeConfig, Timeouts
+from .config.redact import redact_text
 from .describe import describe_end, say_foreign
 from .engine import ContainerSpec, Engine, Found, Owner
 from .errors import ContainerError, EngineError, NodeError
@@ -232,7 +233,7 @@ class Lifecycle:
                 await self.engine.remove_volume(volume.name)
             self._say(tell, "d", f"creating volume {volume.name}.")
             await self.engine.create_volume(volume, self.owner.labels)
-            tell("d", {"volume": [self.node.name, volume.name, True, volume.device]})
+            tell("d", {"volume": [self.node.name, volume.name, True, redact_text(volume.device)]})
         return old
 
     async def _create(self, tell: Tell) -> str:

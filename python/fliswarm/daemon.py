@@ -24,6 +24,7 @@ from sdsstools import get_logger
 from . import pidfile
 from .actor import FINISH, SwarmActor
 from .config import SwarmConfig
+from .config.redact import find_secrets, redact_text
 from .errors import FliswarmError, os_reason
 from .pidfile import PidFile, PidFileError
 
@@ -211,6 +212,8 @@ async def serve(
         loop.add_signal_handler(signal.SIGHUP, actor.order, "reload")
     ready(f"fliswarm listens on {actor.host}:{actor.port} with pid {os.getpid()}")
     try:
+        # It may take half a second for 500 nodes; what a name tells is hidden from the start.
+        FORM.secrets = await asyncio.to_thread(find_secrets, config)
         await ended.wait()
     finally:
         await actor.stop()
@@ -236,13 +239,26 @@ def _sdss_logger() -> Any:
     return log
 
 
+class _Discreet(logging.Formatter):
+    """Lines without secrets; a command, for instance, is logged as the user gave it."""
+
+    converter = staticmethod(time.gmtime)
+    secrets: tuple[str, ...] = ()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, or the lines of an error."""
+        return redact_text(super().format(record), self.secrets)
+
+
+FORM = _Discreet("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+"""The form of every line of the log; times are UTC."""
+
+
 def set_up_logging(log_file: Path | None, to_terminal: bool) -> None:
     """The only place where logging is configured; times are UTC."""
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     logging.getLogger("fliswarm").setLevel(logging.DEBUG if to_terminal else logging.INFO)
-    form = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    form.converter = time.gmtime
     handlers: list[logging.Handler] = []
     if to_terminal:
         handlers.append(logging.StreamHandler())
@@ -251,7 +267,7 @@ def set_up_logging(log_file: Path | None, to_terminal: bool) -> None:
             logging.handlers.RotatingFileHandler(log_file, maxBytes=LOG_BYTES, backupCount=5)
         )
     for handler in handlers:
-        handler.setFormatter(form)
+        handler.setFormatter(FORM)
         root.addHandler(handler)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -24,6 +25,13 @@ STYLES = {
 def as_json(findings: Sequence[Finding]) -> str:
     """The findings as a JSON list, in their order."""
     return json.dumps([{**asdict(finding), "node": finding.node} for finding in findings], indent=2)
+
+
+def plain(findings: Sequence[Finding]) -> str:
+    """The findings as text, with what was found where all is well."""
+    console = Console(width=200, no_color=True, record=True, file=io.StringIO())
+    show(findings, console, verbose=True)
+    return console.export_text()
 
 
 def show(findings: Sequence[Finding], console: Console, verbose: bool = False) -> None:

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 
 from .config import NodeConfig, VolumeConfig
+from .config.redact import redact_text
 from .engine import LABEL_SPEC, ContainerSpec, Owner
 
 
@@ -52,7 +53,10 @@ def differs(wanted_volume: VolumeConfig, found: VolumeConfig) -> str:
         return f"driver {found.driver}, configured {wanted_volume.driver}"
     keys = sorted(set(found.opts) | set(wanted_volume.opts))
     parts = [
-        f"{key} is {found.opts.get(key, 'not set')!r}, configured {wanted_volume.opts.get(key)!r}"
+        redact_text(
+            f"{key} is {found.opts.get(key, 'not set')!r}, "
+            f"configured {wanted_volume.opts.get(key)!r}"
+        )
         for key in keys
         if found.opts.get(key) != wanted_volume.opts.get(key)
     ]

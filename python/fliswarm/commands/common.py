@@ -10,6 +10,7 @@ from typing import Any
 import click
 from clu.command import Command
 
+from ..config.redact import redact_text
 from ..errors import FliswarmError
 from ..intent import Drain
 from ..node import Node
@@ -72,7 +73,7 @@ def write_node(command: Command, node: Node) -> None:
     if engine_ok:
         for volume in config.volumes:
             there = status.volumes.get(volume.name)
-            device = there.device if there is not None else "NA"
+            device = redact_text(there.device) if there is not None else "NA"
             command.debug(volume=[status.name, volume.name, there is not None, device])
     ages = [
         math.nan if age is None else round(age, 1) for age in (status.engine_age, status.camera_age)

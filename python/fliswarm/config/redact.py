@@ -25,12 +25,12 @@ _STRONG = re.compile(r"PASSW|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|API[_-]?KEY|AUTH
 _WEAK = {"PASS", "PWD", "KEY", "KEYS", "AUTH", "CRED", "CREDS", "COOKIE", "JWT"}
 _HARMLESS = {"PWD", "OLDPWD"}
 _PLACES = {"FILE", "PATH", "DIR"}
-_MAYBE = re.compile("PASS|PWD|SECRET|TOKEN|CRED|KEY|AUTH|COOKIE|JWT|://|-----BEGIN", re.I)
+_MAYBE = re.compile("PASS|PWD|SECRET|TOKEN|CRED|KEY|AUTH|COOKIE|JWT|//|-----BEGIN", re.I)
 """What a text must have for anything to be hidden in it, known secrets apart: most have not."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # No pattern goes through a long word from each of its letters: the event loop would wait.
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|\Z)", re.S)
-_URL = re.compile(r"((?<!\w)\w[\w+.-]*+://[^\s/:@]*+):(?!\d+/)((?:(?!://)[^\s\"'])*)@")
+_URL = re.compile(r"((?:(?<!\w)\w[\w+.-]*+:)?//[^\s/:@]*+):(?!\d+/)((?:(?!://)[^\s\"'])*)@")
 _URL_TOKEN = re.compile(r"(https?://)([^\s/:@]+)@", re.I)
 _ITEM = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(.*)", re.S)
 _NAME = re.compile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..config import VolumeConfig
 from .logline import LogLine
@@ -166,6 +166,13 @@ class Engine(Protocol):
 
     async def inspect(self, container_id: str) -> Found | None:
         """A container by id; None if there is none (any more)."""
+
+    async def document(self, container_id: str) -> dict[str, Any]:
+        """All that the engine shows of a container, in its own words; it may hold secrets.
+
+        Raises:
+            EngineRefused: there is none (any more).
+        """
 
     async def logs(self, container_id: str, lines: int) -> list[str]:
         """The last lines of a container's output."""

@@ -142,6 +142,13 @@ class DockerEngine:
                 return None
             raise
 
+    async def document(self, container_id: str) -> dict[str, Any]:
+        return dict(
+            await self._call(
+                "inspect the container", lambda api: api.inspect_container(container_id)
+            )
+        )
+
     async def logs(self, container_id: str, lines: int) -> list[str]:
         raw = await self._call(
             "read the log", lambda api: api.logs(container_id, tail=lines, stream=False)

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -96,6 +97,9 @@ class ProcessEngine:
     async def inspect(self, container_id: str) -> Found | None:
         record = self._load(container_id)
         return self._found(record) if record else None
+
+    async def document(self, container_id: str) -> dict[str, Any]:
+        return asdict(self._need(container_id, "inspect the container"))
 
     async def logs(self, container_id: str, lines: int) -> list[str]:
         try:
@@ -285,7 +289,9 @@ class ProcessEngine:
         self._all[record.id] = record
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self._file(record.id).with_suffix(".part")
-        part.write_text(json.dumps(asdict(record)))
+        # For us alone: the camera's environment is in it.
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(json.dumps(asdict(record)))
         part.replace(self._file(record.id))
 
     def _records(self) -> list[_Record]:
