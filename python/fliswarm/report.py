@@ -118,7 +118,7 @@ class Report:
             "",
             f"{node.name} is the camera at {node.host}:{node.port}; its engine is at "
             f"{redact.redact_text(node.address, self.secrets)}.",
-            "Secrets were taken out: <redacted> stands in their place. All times are UTC.",
+            "Secrets were taken out: *** stands in their place. All times are UTC.",
             "",
         ]
         for name, (what, _) in self._parts().items():
