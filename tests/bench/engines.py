@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -164,9 +165,10 @@ async def _deaths_on_hub(bed: Testbed) -> list[float]:
 async def _known(client: HubClient) -> None:
     """Wait until the manager answers through the hub."""
     while True:
-        lines = [line async for line in client.send("fliswarm ping", 10)]
-        if lines[-1].split()[3] == ":":
-            return
+        with contextlib.suppress(TimeoutError):  # asked while the hub was connecting to us
+            lines = [line async for line in client.send("fliswarm ping", 3)]
+            if lines[-1].split()[3] == ":":
+                return
         await asyncio.sleep(0.2)
 
 
