@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from astropy.io import fits
 
 from tests.testbed.testbed import Testbed
 
+from .conftest import MakeManager
 from .manager import Manager, keyword
 
 pytestmark = pytest.mark.testbed
@@ -73,6 +76,23 @@ async def test_the_container_is_what_the_configuration_asks_for(
     assert {"ACTOR_NAME=gfa1", "FLISWARM_NODE=gfa1"} <= set(config["Env"])
     assert config["Labels"]["org.fliswarm.node"] == "gfa1"
     assert config["Image"] == testbed.image
+
+
+async def test_a_report_shows_the_container_and_no_secret(
+    make_manager: MakeManager, tmp_path: Path
+) -> None:
+    manager = make_manager(defaults={"environment": {"CAMERA_PASSWORD": "Pl4nted-s3cret"}})
+    await manager.send("reconnect -n gfa1")
+    file = tmp_path / "ticket.tar.gz"
+    done = manager.run("report", "gfa1", "--output", str(file))
+    assert done.stdout == f"written: {file}\n", done.stderr
+    with tarfile.open(file) as tar:
+        found = {info.name.split("/")[1]: tar.extractfile(info).read() for info in tar}  # type: ignore[union-attr]
+    shown = json.loads(found["container.json"])
+    assert shown["Name"] == "/flicamera-gfa1"
+    assert "CAMERA_PASSWORD=***" in shown["Config"]["Env"]
+    assert b"volume data" in found["doctor.txt"]
+    assert not [name for name, content in found.items() if b"Pl4nted" in content]
 
 
 async def test_a_killed_manager_comes_back_and_touches_no_container(
