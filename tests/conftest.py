@@ -47,10 +47,14 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Several processes (pytest -n): each file stays in one, and what there is once on a machine
-    # (engines, hub) or takes all of it stays in the first, which begins with it.
+    # (engines, hub) or takes all of it stays in the first, which begins with it. What is longest
+    # but needs no engine goes beside that.
     items.sort(key=lambda item: not _takes_the_machine(item))
     for item in items:
-        group = "machine" if _takes_the_machine(item) else item.path.name
+        folder = item.path.parent.name
+        group = folder if folder in ("soak", "beside") else item.path.name
+        if _takes_the_machine(item) and group == item.path.name:
+            group = "machine"
         item.add_marker(pytest.mark.xdist_group(group))
     for item in items:
         if any(item.get_closest_marker(name) for name in SLOW):
