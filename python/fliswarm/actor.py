@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import re
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +29,7 @@ from .commands.general import HelpAsked, say_help, tron_reconnect
 from .config import SwarmConfig
 from .engine import say_unsafe
 from .hub import Hub
+from .parsed import Parsed, UnreadableError
 from .picture import NodeStatus
 from .protocol import Reply
 from .server import MAX_ASKED, Line, LineServer, Nobody, Outbox
@@ -40,11 +40,6 @@ FINISH = 5.0
 """How long running commands may go on when the manager ends, in seconds."""
 
 log = logging.getLogger(__name__)
-
-# sdss-clu asks the package database for click's version with every command, to tell two ways
-# of click's apart; click's own way is the same, but for help on an empty line, which never
-# comes so far. It halves the time of a talk to seven cameras.
-parser.parse_args = click.Group.parse_args.__get__(parser)
 
 _COMMAND = re.compile(
     r"(?:(?P<commander>[A-Za-z0-9]*\.\S+)\s+)?"
@@ -88,6 +83,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         self.swarm = Swarm(
             config, only, on_change=self._node_changed, on_broadcast=self._camera_spoke
         )
+        self._parsed = Parsed(self.parser, actor.name)
         self.closing = False
         self.running: set[Command] = set()
         self._outbox = Outbox()
@@ -202,19 +198,13 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
     def parse_command(self, command: Command) -> Command:
         """Run a command; a fault in its words fails it."""
         command.set_status(CommandStatus.RUNNING)
-        try:
-            words = shlex.split(command.body)
-        except ValueError as error:
-            command.fail(error=f"the command cannot be read: {str(error).lower()}")
-            return command
         obj = {
             "parser_args": [command],
             "log": self.log,
             "exception_handler": self._handle_command_exception,
         }
         try:
-            command.ctx = self.parser.make_context(self.name, words, obj=obj)
-            self.parser.invoke(command.ctx)
+            self._parsed.run(command.body, obj)
         except HelpAsked as asked:
             say_help(command, asked.lines)
         except Exception as error:
@@ -227,6 +217,8 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         elif isinstance(error, click.ClickException):
             first = error.format_message().splitlines()[0]
             command.fail(error=f"{first[:1].lower()}{first[1:].rstrip('.')}; try help")
+        elif isinstance(error, UnreadableError):
+            command.fail(error=f"the command cannot be read: {str(error).lower()}")
         else:
             self._handle_command_exception(command, error)
 
@@ -298,7 +290,7 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
         line = f"{user_id} {command_id} {code} {body}\n".encode()
         if user_id and transport is not None:
             if self.transports.get(user_id) is transport:
-                self._outbox.send(transport, line)
+                self._outbox.send(transport, line, code in _ENDS)
         else:
             for one in list(self.transports.values()):
                 if not user_id or one.user_id == user_id:
@@ -329,4 +321,5 @@ _CLU_OPTIONS = frozenset(
      "traceback_frame")
 )  # fmt: skip
 """Options of sdss-clu's own write that mean nothing here; its commands pass some of them."""
+_ENDS = (":", "f")
 _LEVELS = {"f": logging.WARNING, "e": logging.WARNING, "w": logging.INFO}

@@ -13,7 +13,7 @@ import itertools
 import logging
 from collections.abc import Callable
 
-from .connection import Connection, OnReply, Pending
+from .connection import Asked, Connection, End, OnReply, Pending
 from .errors import (
     CameraBroken,
     CameraClosed,
@@ -149,15 +149,8 @@ class Camera:
             CameraTimeout: the limit ran out; the camera may still be at it.
             ValueError: the command cannot be sent (see `protocol.encode_command`).
         """
-        connection = self._connection
-        if connection is None:
-            raise CameraUnreachable(self.node, "not connected to the camera actor")
-        command_id = next(self._ids)
-        if command_id > MAX_ID:  # pragma: no cover - after 68 years at one a second
-            self._ids = itertools.count(1)
-        line = encode_command(command_id, command)
         end: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        connection.send(command_id, line, Pending(command, on_reply, end, pulse))
+        asked = self.send(command, end, on_reply, pulse)
         try:
             if limit is None:
                 return await end
@@ -168,7 +161,32 @@ class Camera:
                 self.node, "not finished within the limit", tried=command, seconds=limit
             ) from None
         finally:
-            connection.leave(command_id)
+            asked.leave()
+
+    def send(
+        self, command: str, end: End, on_reply: OnReply | None = None, pulse: bool = False
+    ) -> Asked:
+        """Send a command; `end` is told of its last reply, or why there is none.
+
+        Args:
+            command: the camera's command, one line.
+            end: told once, unless the command is left before.
+            on_reply: called with each reply but the last, in order.
+            pulse: whether it is a ping of ours, which does not count as `unfinished`.
+
+        Raises:
+            CameraUnreachable: there is no connection.
+            ValueError: the command cannot be sent (see `protocol.encode_command`).
+        """
+        connection = self._connection
+        if connection is None:
+            raise CameraUnreachable(self.node, "not connected to the camera actor")
+        command_id = next(self._ids)
+        if command_id > MAX_ID:  # pragma: no cover - after 68 years at one a second
+            self._ids = itertools.count(1)
+        line = encode_command(command_id, command)
+        connection.send(command_id, line, Pending(command, on_reply, end, pulse))
+        return Asked(connection, command_id)
 
     async def ping(self, limit: float | None = None) -> None:
         """Ask the actor whether it is there.

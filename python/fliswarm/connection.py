@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, Protocol, cast
 
 from .errors import CameraBroken, CameraError, CameraLost, CameraSilent, CameraUnreachable
 from .protocol import MAX_LINE, BadLine, Code, Reply, encode_command, glean_end, parse
@@ -22,13 +22,26 @@ until all have had their turn.
 """
 
 
+class End(Protocol):
+    """Who waits for the end of a command; a future of a reply is one."""
+
+    def done(self) -> bool:
+        """Whether it waits no longer."""
+
+    def set_result(self, reply: Reply, /) -> None:
+        """The last reply has come."""
+
+    def set_exception(self, error: CameraError, /) -> None:
+        """None will come."""
+
+
 @dataclass(slots=True)
 class Pending:
     """A command that has not ended yet; a pulse is a ping of ours, not a user's command."""
 
     command: str
     on_reply: OnReply | None
-    end: asyncio.Future[Reply]
+    end: End
     pulse: bool = False
     sent: float = 0.0
     noticed: bool = False
@@ -37,6 +50,17 @@ class Pending:
     def tried(self) -> str:
         """The command in words; all pulses are one, or a cause would change with each."""
         return "ping" if self.pulse else self.command
+
+
+class Asked(NamedTuple):
+    """A command that was sent; to be left when nobody waits for its end any more."""
+
+    connection: Connection
+    command_id: int
+
+    def leave(self) -> None:
+        """Wait for it no longer; nothing happens if it has ended."""
+        self.connection.leave(self.command_id)
 
 
 class Connection(asyncio.BufferedProtocol):

@@ -14,7 +14,7 @@ from pathlib import Path
 from .arrival import VISIT, Arrival
 from .camera import Camera
 from .config import NodeConfig, Timeouts
-from .connection import OnReply
+from .connection import Asked, End, OnReply
 from .container import Lifecycle, Tell
 from .engine import LABEL_SPEC, Owner, make_engine
 from .errors import (
@@ -202,6 +202,18 @@ class Node:
         if not self.camera.connected or paused:
             raise self._no_camera()
         return await self.camera.ask(command, on_reply, limit)
+
+    def say(self, command: str, on_reply: OnReply, end: End) -> Asked | None:
+        """Send a command at once; None where something is in the way, which `talk` looks at.
+
+        Raises:
+            ValueError: the command cannot be sent (see `protocol.encode_command`).
+        """
+        facts = self.picture.facts
+        paused = facts.container is not None and facts.container.state == "paused"
+        if facts.operation or paused or not self.camera.connected:
+            return None
+        return self.camera.send(command, end, on_reply)
 
     def _no_camera(self) -> CameraUnreachable:
         """Why there is no camera to talk to: the node's own state, its layer and cause."""

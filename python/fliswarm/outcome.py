@@ -80,21 +80,40 @@ async def _one(
     node: Node, act: Callable[[Node], Awaitable[Reply | None]], disabled_too: bool
 ) -> Outcome:
     if not node.enabled and not disabled_too:
-        return Outcome(node, Verdict.DISABLED, "the node is disabled; enable it first")
+        return refuse_disabled(node)
     started = time.monotonic()
     try:
         reply = await act(node)
     except NodeError as error:
-        return Outcome(node, verdict_of(error), error.cause, time.monotonic() - started, error)
+        return outcome_of_error(node, error, time.monotonic() - started)
     except Exception as error:
         # A fault of ours on one node is that node's failure, not everybody's.
         log.exception("%s: internal error", node.name)
-        reason = f"internal error {type(error).__name__}: {error}; see the log"
-        return Outcome(node, Verdict.FAILED, reason, time.monotonic() - started)
-    seconds = time.monotonic() - started
+        return outcome_of_fault(node, error, time.monotonic() - started)
+    return outcome_of(node, reply, time.monotonic() - started)
+
+
+def refuse_disabled(node: Node) -> Outcome:
+    """A node that takes no part was asked for."""
+    return Outcome(node, Verdict.DISABLED, "the node is disabled; enable it first")
+
+
+def outcome_of(node: Node, reply: Reply | None, seconds: float) -> Outcome:
+    """How it ended with this last reply; None where the node did what it was asked without one."""
     if reply is not None and reply.code is not Code.DONE:
         return Outcome(node, Verdict.FAILED, _words(reply), seconds)
     return Outcome(node, Verdict.OK, "", seconds)
+
+
+def outcome_of_error(node: Node, error: NodeError, seconds: float) -> Outcome:
+    """How it ended with this error."""
+    return Outcome(node, verdict_of(error), error.cause, seconds, error)
+
+
+def outcome_of_fault(node: Node, error: Exception, seconds: float) -> Outcome:
+    """How it ended with a fault of ours."""
+    reason = f"internal error {type(error).__name__}: {error}; see the log"
+    return Outcome(node, Verdict.FAILED, reason, seconds)
 
 
 def _words(reply: Reply) -> str:

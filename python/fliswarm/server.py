@@ -28,6 +28,8 @@ LINGER = 3600.0
 
 A long exposure is legal; after that the user hears no more of it.
 """
+HOLD = 0.001
+"""How long a line may wait for others to go with it, in seconds; the end of a command does not."""
 CLOSE = 10.0
 """How long a user may take to read what is left when its connection is closed, in seconds."""
 
@@ -160,23 +162,29 @@ class Nobody:
 
 
 class Outbox:
-    """What goes out to the users: all lines of one turn of the loop in one write each.
+    """What goes out to the users: all lines of a millisecond in one write each.
 
-    A line alone costs a system call. A user who does not read is dropped before the memory
-    is full.
+    A line alone costs a system call and wakes the one who reads it. A user who does not read is
+    dropped before the memory is full.
     """
 
     def __init__(self) -> None:
         self._queued: dict[Any, list[bytes]] = {}
+        self._later: asyncio.TimerHandle | None = None
 
-    def send(self, transport: Any, line: bytes) -> None:
-        """Queue a line for the user of a transport."""
-        if not self._queued:
-            asyncio.get_running_loop().call_soon(self.flush)
+    def send(self, transport: Any, line: bytes, at_once: bool = False) -> None:
+        """Queue a line for the user of a transport; `at_once` with all that is queued so far."""
         self._queued.setdefault(transport, []).append(line)
+        if at_once:
+            self.flush()
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(HOLD, self.flush)
 
     def flush(self) -> None:
         """Write all that is queued."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         queued, self._queued = self._queued, {}
         for transport, lines in queued.items():
             self._push(transport, b"".join(lines))

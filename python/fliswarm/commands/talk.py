@@ -9,9 +9,10 @@ import click
 from clu.command import Command
 from clu.parsers.click import command_parser as parser
 
+from ..conversation import converse
 from ..errors import NodeError, SelectionError, Verdict
 from ..node import Node
-from ..outcome import Outcome, fan_out, verdict_of
+from ..outcome import Outcome, verdict_of
 from ..protocol import Reply, encode_command, flatten
 from .common import (
     Seconds,
@@ -73,24 +74,18 @@ async def talk(
         raise SelectionError(str(error)) from error
     files: dict[str, list[str]] = {node.name: [] for node in nodes}
 
-    async def act(node: Node) -> Reply:
-        def pass_on(reply: Reply) -> None:
-            if reply.data.get("filename") is not None:
-                files[node.name].append(_path(reply.data["filename"]))
-            if reply.data:
-                command.actor.relay(command, node.name, reply)
+    def pass_on(node: Node, reply: Reply) -> None:
+        if reply.data.get("filename") is not None:
+            files[node.name].append(_path(reply.data["filename"]))
+        if reply.data:
+            command.actor.relay(command, node.name, reply)
 
-        try:
-            last = await node.talk(words, pass_on, timeout)
-        except NodeError as error:
-            # Said now, not at the end: the others may be exposing for minutes.
-            text = f"{verdict_of(error)}: {error.layer}: {error.cause}"
-            command.warning(error=[node.name, text])
-            raise
-        pass_on(last)
-        return last
+    def say_failed(node: Node, error: NodeError) -> None:
+        # Said now, not at the end: the others may be exposing for minutes.
+        text = f"{verdict_of(error)}: {error.layer}: {error.cause}"
+        command.warning(error=[node.name, text])
 
-    outcomes = await fan_out(nodes, act)
+    outcomes = await converse(nodes, words, pass_on, say_failed, timeout)
     write_verdicts(command, outcomes)
     write_drained(command, names, category)
     bundle = [path for node in nodes for path in files[node.name]]
