@@ -38,6 +38,8 @@ SLOW = ("testbed", "beside", "hub")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell that starts this in the background ignores Ctrl-C for all that comes after it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # A camera process outlives its manager: its Popen says so when it is collected.
     config.addinivalue_line(
         "filterwarnings", "ignore:subprocess [0-9]+ is still running:ResourceWarning"

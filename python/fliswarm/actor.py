@@ -273,11 +273,15 @@ class SwarmActor(LegacyActor):  # type: ignore[misc]
 
     def relay(self, command: Command, node: str, reply: Reply) -> None:
         """Pass a camera's line on to the user of a command (the short way)."""
-        transport = command.transport
         code = keywords.PASSED_ON[reply.code]
-        user_id = transport.user_id if transport is not None else 0
         for body in keywords.relay(node, reply):
-            self._emit(user_id, int(command.command_id), code, body, transport)
+            self.say(command, code, body)
+
+    def say(self, command: Command, code: str, body: str) -> None:
+        """Write keywords that are spelled out already to the user of a command, not to the log."""
+        transport = command.transport
+        user_id = transport.user_id if transport is not None else 0
+        self._emit(user_id, int(command.command_id), code, body, transport)
 
     def _camera_spoke(self, node: str, reply: Reply) -> None:
         """A line that a camera sent unasked goes to everybody."""

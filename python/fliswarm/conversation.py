@@ -108,10 +108,10 @@ class _Conversation:
 
     async def run(self, limit: float | None) -> list[Outcome]:
         try:
-            for part in self._parts:
-                self._begin(part)
-            if self._open:
-                async with asyncio.timeout(limit):
+            async with asyncio.timeout(limit):
+                for part in self._parts:
+                    self._begin(part)
+                if self._open:
                     await self._over
         except TimeoutError:
             for part in self._parts:

@@ -13,7 +13,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from .actor import FINISH, SwarmActor
 from .config import SwarmConfig
 from .config.redact import find_secrets, redact_text
 from .errors import FliswarmError, os_reason
+from .logthread import LogThread
 from .pidfile import PidFile, PidFileError
 
 LOG_BYTES = 10 << 20
@@ -116,13 +117,14 @@ def _run_here(
     config: SwarmConfig, only: Sequence[str] | None, held: PidFile, log_file: Path | None
 ) -> str:
     try:
-        held.write()
-        set_up_logging(log_file, to_terminal=True)
-        asyncio.run(serve(config, only, lambda words: None))
+        with logging_set_up(log_file, to_terminal=True):
+            try:
+                held.write()
+                asyncio.run(serve(config, only, lambda words: None))
+            finally:
+                held.remove()
     except OSError as error:
         raise StartError(_why(config, error)) from error
-    finally:
-        held.remove()
     return "fliswarm has ended"
 
 
@@ -139,20 +141,20 @@ def _detach(
                 os.write(writer, words.encode())
                 os.close(writer)
 
-        try:
-            held.write()
-            set_up_logging(log_file, to_terminal=False)
-            asyncio.run(serve(config, only, lambda words: ready(f"+{words}")))
-        except OSError as error:
-            logging.getLogger(__name__).exception("cannot start")
-            ready(f"-{_why(config, error)}")
-            raise
-        except BaseException as error:
-            logging.getLogger(__name__).exception("the manager died")
-            ready(f"-{type(error).__name__}: {error}")
-            raise
-        finally:
-            held.remove()
+        with logging_set_up(log_file, to_terminal=False):
+            try:
+                held.write()
+                asyncio.run(serve(config, only, lambda words: ready(f"+{words}")))
+            except OSError as error:
+                logging.getLogger(__name__).exception("cannot start")
+                ready(f"-{_why(config, error)}")
+                raise
+            except BaseException as error:
+                logging.getLogger(__name__).exception("the manager died")
+                ready(f"-{type(error).__name__}: {error}")
+                raise
+            finally:
+                held.remove()
 
     sys.stdout.flush()
     sys.stderr.flush()
@@ -254,8 +256,12 @@ FORM = _Discreet("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
 """The form of every line of the log; times are UTC."""
 
 
-def set_up_logging(log_file: Path | None, to_terminal: bool) -> None:
-    """The only place where logging is configured; times are UTC."""
+@contextlib.contextmanager
+def logging_set_up(log_file: Path | None, to_terminal: bool) -> Iterator[None]:
+    """The only place where logging is configured; times are UTC.
+
+    When the log's disk or terminal hangs at the end, the process ends with it (status 1).
+    """
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     logging.getLogger("fliswarm").setLevel(logging.DEBUG if to_terminal else logging.INFO)
@@ -268,7 +274,15 @@ def set_up_logging(log_file: Path | None, to_terminal: bool) -> None:
         )
     for handler in handlers:
         handler.setFormatter(FORM)
-        root.addHandler(handler)
+    thread = LogThread(handlers)
+    root.addHandler(thread)
+    try:
+        yield
+    finally:
+        if not thread.finish():
+            # Python's own way out would wait for the thread that waits for the disk.
+            os._exit(1)
+        root.removeHandler(thread)
 
 
 def stop(pid_file: Path) -> str:

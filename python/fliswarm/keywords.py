@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -306,12 +306,28 @@ def format_keyword(name: str, value: Any, before: str = "") -> str:
         value: its value or values, however nested.
         before: a value that stands before them.
     """
-    values = flatten(value)
-    if before:
-        values.insert(0, before)
-    if not values or values == [""]:
+    written = [_word(before)] if before else []
+    try:
+        _write_all((value,), written)
+    except RecursionError:
+        written[bool(before) :] = map(format_value, flatten(value))
+    if not written or written == ['""']:
         return name
-    return f"{name}={','.join(map(format_value, values))}"
+    return f"{name}={','.join(written)}"
+
+
+def _write_all(values: Iterable[Any], written: list[str]) -> None:
+    """The scalars among nested values, written out, in their order."""
+    for value in values:
+        write = _WRITE.get(type(value))
+        if write is not None:
+            written.append(write(value))
+        elif isinstance(value, dict):
+            _write_all(value.values(), written)
+        elif isinstance(value, list | tuple):
+            _write_all(value, written)
+        else:
+            written.append(format_value(value))
 
 
 def lines(message: dict[str, Any], actor: str) -> list[str]:

@@ -17,6 +17,7 @@ KEPT = 100
 LONG = 300
 """A longer command, in characters, is not worth it."""
 
+
 class UnreadableError(ValueError):
     """A command that falls into no words; a quotation is not closed, for instance."""
 

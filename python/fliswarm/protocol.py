@@ -50,6 +50,7 @@ _CODES = {code.value: code for code in Code}
 
 _JSON = json.JSONDecoder()
 _SPACE = " \t\r\n"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class BadLine(ValueError):
@@ -175,7 +176,7 @@ def encode_command(command_id: int, command: str) -> bytes:
     text = command.strip()
     if not text:
         raise ValueError("the command is empty")
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+    if _CONTROL.search(text):
         raise ValueError("the command has a line break or a control character in it")
     line = f"{command_id} {text}\n".encode()
     if len(line) > MAX_COMMAND:

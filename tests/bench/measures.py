@@ -21,7 +21,7 @@ class Effort:
     """How much is measured: often enough for a median, seldom enough for a coffee."""
 
     rounds: int = 9
-    small_rounds: int = 40
+    small_rounds: int = 300
     bursts: int = 3
     lines: int = 20_000
     idle: float = 20.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import resource
@@ -282,3 +283,23 @@ def test_a_hangup_reads_the_file_again_wherever_the_daemon_is(cli: Cli) -> None:
     assert cli.good("send", "reload") == "i nothing is different\n: done\n"
     assert "ERROR" not in cli.log.read_text()
     cli.good("stop")
+
+
+def test_a_terminal_that_is_stopped_stops_nobody(cli: Cli) -> None:
+    """As Ctrl-S does: nobody reads what `start --debug` writes."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    with subprocess.Popen(
+        cli.words("start", "--debug"), stdin=subprocess.DEVNULL, stdout=writer, stderr=writer
+    ) as manager:
+        os.close(writer)
+        until(lambda: listens(cli.port))
+        with socket.create_connection(("127.0.0.1", cli.port), 10) as user:
+            for number in range(1, 101):
+                user.sendall(b"%d nonsense %s\n" % (number, b"x" * 1000))
+            said = b""
+            while b" 100 f " not in said:
+                said += user.recv(1 << 16)
+        manager.terminate()
+        assert manager.wait(20) != 0, "the log was not written whole"
+        os.close(reader)

@@ -13,6 +13,7 @@ from clu.command import Command
 from ..config.redact import redact_text
 from ..errors import FliswarmError
 from ..intent import Drain
+from ..keywords import format_keyword
 from ..node import Node
 from ..outcome import Outcome
 from ..picture import NodeStatus
@@ -124,12 +125,10 @@ def write_verdicts(command: Command, outcomes: list[Outcome]) -> None:
             round(outcome.seconds, 3),
             outcome.reason,
         ]
-        command.actor.write(
-            "i" if outcome.ok else "w",
-            {"verdict": values},
-            command=command,
-            write_to_log=not outcome.ok,
-        )
+        if outcome.ok:
+            command.actor.say(command, "i", format_keyword("verdict", values))
+        else:
+            command.warning(verdict=values)
 
 
 def end(command: Command, outcomes: list[Outcome], did: str) -> None:
