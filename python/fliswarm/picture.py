@@ -86,6 +86,9 @@ class Picture:
 
     def update(self, **changes: Any) -> None:
         """Take new facts; a change that matters is told."""
+        known = self.facts
+        if not known.starting and all(getattr(known, k) == v for k, v in changes.items()):
+            return  # as nearly always; only a start goes on with time
         facts = replace(self.facts, **changes)
         self.facts = replace(facts, starting=self._is_starting(facts.container))
         old = self._status

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import docker
 import requests
 import urllib3
-from docker.errors import APIError
+from docker.errors import APIError, create_api_error_from_http_exception
 from requests.adapters import HTTPAdapter
 
 from ..config import Ssh, Tls, VolumeConfig
@@ -91,6 +91,7 @@ class DockerEngine:
         self._threads = NodeThreads(node)
         self._lock = threading.Lock()
         self._client: docker.APIClient | None = None
+        self._listing: _Listing | None = None
         self._closed = 0
         self._streams = NodeThreads(node, most=2)
         # The SDK pulls without a time-out: a hung pull must not take the other calls' turns.
@@ -118,11 +119,11 @@ class DockerEngine:
         return await self._call("ask for its facts", run)
 
     async def glance(self, name: str, timeout: float | None = None) -> tuple[str, str] | None:
-        # The filter is a regular expression: without anchors gfa1 would find gfa10 as well.
-        query = {"name": f"^/?{re.escape(name)}$"}
-
         def run(api: docker.APIClient) -> tuple[str, str] | None:
-            rows = api.containers(all=True, filters=query)
+            listing = self._listing
+            if listing is None or (listing.api, listing.name) != (api, name):
+                listing = self._listing = _Listing(api, name)
+            rows = listing.read()
             row = next((r for r in rows if f"/{name}" in (r.get("Names") or ())), None)
             return (str(row["Id"]), str(row["State"])) if row else None
 
@@ -301,6 +302,7 @@ class DockerEngine:
     def close(self) -> None:
         self._closed += 1
         client, self._client = self._client, None
+        self._listing = None
         if client is not None:
             client.close()
         if self._tunnel is not None:
@@ -444,6 +446,35 @@ class _KeepAlive(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **{**kwargs, **self._options})
+
+
+class _Listing:
+    """The containers of one name, asked for again and again.
+
+    The SDK makes the same request anew each time, which is half of what a look costs.
+    """
+
+    def __init__(self, api: docker.APIClient, name: str) -> None:
+        self.api = api
+        self.name = name
+        # The filter is a regular expression: without anchors gfa1 would find gfa10 as well.
+        filters = json.dumps({"name": [f"^/?{re.escape(name)}$"]})
+        url = f"{api.base_url}/v{api.api_version}/containers/json"
+        asked = requests.Request("GET", url, params={"all": "1", "filters": filters})
+        self._request = api.prepare_request(asked)
+        self._adapter = api.get_adapter(url)
+
+    def read(self) -> list[dict[str, Any]]:
+        """The engine's answer."""
+        api = self.api
+        with self._adapter.send(
+            self._request, timeout=api.timeout, verify=api.verify, cert=api.cert
+        ) as response:
+            try:
+                response.raise_for_status()
+            except requests.exceptions.HTTPError as error:
+                raise create_api_error_from_http_exception(error) from error
+            return list(response.json())
 
 
 class _AlreadyGoing(EngineRefused):
