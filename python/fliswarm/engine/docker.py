@@ -285,8 +285,9 @@ class DockerEngine:
                     if event.name == name:
                         loop.call_soon_threadsafe(on_event, event)
 
-            self._ask(listen, "read the events")
+            self._ask(listen, "read the events", closed)
 
+        closed = self._closed
         try:
             await self._streams.call(read, None)
         except Exception as error:
@@ -333,9 +334,10 @@ class DockerEngine:
     ) -> T:
         """One call, in a thread of the node's, with every failure as an `EngineError`."""
         limit = timeout or self.timeout
+        closed = self._closed
 
         def run() -> T:
-            return self._ask(function, tried)
+            return self._ask(function, tried, closed)
 
         try:
             # The socket gives up first, so that its thread ends as well.
@@ -345,10 +347,13 @@ class DockerEngine:
         except Exception as error:
             raise self._translate(error, tried, limit) from error
 
-    def _ask(self, function: Callable[[docker.APIClient], T], tried: str) -> T:
-        """A call in its thread; when it fails, what TLS or ssh has to say about that."""
+    def _ask(self, function: Callable[[docker.APIClient], T], tried: str, closed: int) -> T:
+        """A call in its thread; when it fails, what TLS or ssh has to say about that.
+
+        `closed` is how often the engine had been closed when somebody asked.
+        """
         try:
-            api = self._api()
+            api = self._api(closed)
             try:
                 return function(api)
             finally:
@@ -374,22 +379,27 @@ class DockerEngine:
                 client.close()
             raise EngineUntrusted(self.node, words, tried=tried) from error
 
-    def _api(self) -> docker.APIClient:
+    def _api(self, closed: int) -> docker.APIClient:
         """The client; the API version is agreed once, with the engine's first answer."""
+        self._refuse_closed(closed)
         if self._tunnel is not None:
             self._tunnel.open()
         with self._lock:
+            self._refuse_closed(closed)
             if self._client is None:
-                closed = self._closed
                 with contextlib.closing(self._make(OLDEST_API)) as asker:
                     newest = asker.version(api_version=False)["ApiVersion"]
                 known = docker.constants.DEFAULT_DOCKER_API_VERSION
                 made = self._make(min(newest, known, key=_number))
                 if self._closed != closed:
                     made.close()
-                    raise EngineUnreachable(self.node, "the connection was closed meanwhile")
+                self._refuse_closed(closed)
                 self._client = made
             return self._client
+
+    def _refuse_closed(self, closed: int) -> None:
+        if self._closed != closed:
+            raise EngineUnreachable(self.node, "the connection was closed meanwhile")
 
     def _make(self, version: str) -> docker.APIClient:
         address = self._tunnel.address if self._tunnel is not None else self.address
