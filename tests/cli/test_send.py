@@ -79,9 +79,9 @@ def test_json_lines(running: Cli) -> None:
 
 def test_words_are_sent_as_the_shell_gave_them(running: Cli) -> None:
     running.run("send", "talk", "--", "set-default", "a b", "it's")
-    assert """talk -- set-default 'a b' 'it'"'"'s'""" in running.log.read_text()
+    until(lambda: """talk -- set-default 'a b' 'it'"'"'s'""" in running.log.read_text())
     running.run("send", "talk -- set-default 'c d'")
-    assert "talk -- set-default 'c d'\n" in running.log.read_text()
+    until(lambda: "talk -- set-default 'c d'\n" in running.log.read_text())
 
 
 def test_another_place_can_be_named(running: Cli, cli: Cli) -> None:

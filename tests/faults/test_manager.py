@@ -186,9 +186,8 @@ def test_a_killed_manager_says_that_what_ran_is_unknown(make: Make) -> None:
     told = asyncio.run(come())
     assert told.code == "w"
     assert told.keywords["unknownCommand"][1:3] == ["talk -n gfa1 -- expose 5", "gfa1"]
-    with manager.log.open() as log:
-        log.seek(size)
-        assert "what became of it is unknown" in log.read()
+    unknown = b"what became of it is unknown"
+    asyncio.run(wait(lambda: unknown in manager.log.read_bytes()[size:], 5, "the log says it"))
     said = manager.run("history", "--commands", "--node", "gfa1").stdout
     assert re.search("talk -n gfa1 -- expose 5 +unknown: the manager was killed", said), said
 
