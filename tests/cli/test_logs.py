@@ -15,7 +15,8 @@ from fliswarm.logfiles import last_lines
 from .command import Cli, kill, until
 
 TALKER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 print('say hello', file=sys.stderr)
 for number in range(1, 4):
     print('say', number, 'password=hunter22')

@@ -60,12 +60,14 @@ class Manager:
         """What nodeState says of a node now."""
         return keyword(await self.send("status"), "nodeState", node)[0]
 
-    async def wait_state(self, node: str, state: str, limit: float) -> list[str]:
-        """Wait until a node is in a state; returns its nodeState."""
+    async def wait_state(
+        self, node: str, state: str, limit: float, layer: str | None = None
+    ) -> list[str]:
+        """Wait until a node is in a state (for a reason at a layer); returns its nodeState."""
         until = time.monotonic() + limit
         while True:
             found = await self.state(node)
-            if found[1] == state:
+            if found[1] == state and layer in (None, found[2]):
                 return found
             assert time.monotonic() < until, f"{node} is not {state} after {limit} s: {found}"
             await asyncio.sleep(0.1)

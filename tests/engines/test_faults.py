@@ -183,8 +183,8 @@ async def test_a_killed_container_is_seen_within_a_second(
     await manager.send("reconnect -n gfa1")
     await manager.wait_state("gfa1", "READY", 5)
     testbed.client("gfa1").containers.get("flicamera-gfa1").kill()
-    found = await manager.wait_state("gfa1", "FAILED", 2)
-    assert found[2] == "container"
+    # Its connection may end some ms before the engine itself knows of the death.
+    found = await manager.wait_state("gfa1", "FAILED", 2, "container")
     assert "exit code 137" in found[3]
 
 
