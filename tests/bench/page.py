@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..beside.environment import CACHE
+from .measures import Effort
 from .rows import SCALING, Sizes
 from .stubs import Found
 
@@ -40,7 +41,9 @@ cost grows:
   three engines of `reconnect` and of the hub are real (`tests/testbed`).
 - The bare client is a process of asyncio streams that writes one line to each camera and
   parses every JSON reply; its connections are open before.
-- Each program runs alone, in turn (bare client, fliswarm, sdss-fliswarm, and again); medians.
+- Each program runs alone, in turn (bare client, fliswarm, sdss-fliswarm, and again); medians. With
+  7 cameras each is asked {few} times in a row: on a machine that was idle before, the first
+  hundred take up to twice as long, with each of the three.
 - A command's time is from its sending until its last line has come to a user of the actor's port.
 - Memory is the process's own (USS), the difference from {small} nodes to {big}, for each node.
 - fliswarm keeps watch all the while: an event stream an engine, a ping to each camera every
@@ -60,7 +63,7 @@ def write(table: Sequence[str], found: Found, sizes: Sizes) -> None:
     today = datetime.datetime.now(datetime.UTC).date()
     machine = "\n".join(f"| {key} | {value} |" for key, value in _machine().items())
     text = WORDS.format(date=today, table="\n".join(table), machine=machine,
-                        small=sizes.small, big=sizes.big)  # fmt: skip
+                        small=sizes.small, big=sizes.big, few=Effort().small_rounds)  # fmt: skip
     (FOLDER / "README.md").write_text(text)
     data = {measure: _lines(found, measure, sizes) for measure in SCALING}
     if all(data.values()):

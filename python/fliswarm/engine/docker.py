@@ -12,8 +12,6 @@ import contextlib
 import errno
 import json
 import os
-import re
-import socket
 import ssl
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -23,9 +21,7 @@ from urllib.parse import urlsplit
 
 import docker
 import requests
-import urllib3
-from docker.errors import APIError, create_api_error_from_http_exception
-from requests.adapters import HTTPAdapter
+from docker.errors import APIError
 
 from ..config import Ssh, Tls, VolumeConfig
 from ..errors import (
@@ -37,11 +33,13 @@ from ..errors import (
 )
 from . import logstream
 from .base import ContainerSpec, EngineFacts, Event, Found
+from .documents import create_body, event_of, found_of, split_image, volume_of
 from .logline import LogLine
 from .ssh import Tunnel
 from .stream import Stream
 from .threads import NodeThreads
 from .tls import HTTP_TO_HTTPS, PAGE, ask_why, is_closed, make_context, say
+from .transport import KEEPALIVE, KeepAlive, Listing, root_words
 
 T = TypeVar("T")
 ACTIONS = ("create", "start", "die", "stop", "oom", "pause", "unpause", "rename", "destroy")
@@ -49,17 +47,6 @@ ACTIONS = ("create", "start", "die", "stop", "oom", "pause", "unpause", "rename"
 EVENT_FILTER = {"type": ["container"], "event": list(ACTIONS)}
 OLDEST_API = "1.41"
 """The oldest Engine API that we speak (Docker 20.10)."""
-KEEPALIVE = [
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-]
-"""A connection to a computer that is gone ends after 25 s (10 + 3 x 5) in the kernel.
-
-The SDK reads event streams and pulls without any time-out.
-"""
 
 
 class DockerEngine:
@@ -91,7 +78,7 @@ class DockerEngine:
         self._threads = NodeThreads(node)
         self._lock = threading.Lock()
         self._client: docker.APIClient | None = None
-        self._listing: _Listing | None = None
+        self._listing: Listing | None = None
         self._closed = 0
         self._streams = NodeThreads(node, most=2)
         # The SDK pulls without a time-out: a hung pull must not take the other calls' turns.
@@ -122,7 +109,7 @@ class DockerEngine:
         def run(api: docker.APIClient) -> tuple[str, str] | None:
             listing = self._listing
             if listing is None or (listing.api, listing.name) != (api, name):
-                listing = self._listing = _Listing(api, name)
+                listing = self._listing = Listing(api, name)
             rows = listing.read()
             row = next((r for r in rows if f"/{name}" in (r.get("Names") or ())), None)
             return (str(row["Id"]), str(row["State"])) if row else None
@@ -136,7 +123,7 @@ class DockerEngine:
     async def inspect(self, container_id: str) -> Found | None:
         try:
             return await self._call(
-                "inspect the container", lambda api: _found(api.inspect_container(container_id))
+                "inspect the container", lambda api: found_of(api.inspect_container(container_id))
             )
         except EngineRefused as error:
             if error.status == 404:
@@ -227,7 +214,7 @@ class DockerEngine:
             return {row["Name"]: row for row in rows}
 
         rows = await self._call("list the volumes", run) if names else {}
-        return {name: _volume(rows[name]) if name in rows else None for name in names}
+        return {name: volume_of(rows[name]) if name in rows else None for name in names}
 
     async def create_volume(self, volume: VolumeConfig, labels: dict[str, str]) -> None:
         await self._call(
@@ -240,7 +227,7 @@ class DockerEngine:
 
     async def create(self, spec: ContainerSpec) -> str:
         def run(api: docker.APIClient) -> str:
-            made = api.create_container_from_config(_create_body(spec), spec.name)
+            made = api.create_container_from_config(create_body(spec), spec.name)
             return str(made["Id"])
 
         return await self._call(f"create {spec.name} from {spec.image}", run)
@@ -281,7 +268,7 @@ class DockerEngine:
 
             def listen(api: docker.APIClient) -> None:
                 for row in stream.rows(api, "/events", query, opened):
-                    event = _event(row)
+                    event = event_of(row)
                     if event.name == name:
                         loop.call_soon_threadsafe(on_event, event)
 
@@ -411,9 +398,9 @@ class DockerEngine:
         client.trust_env = False
         if self.tls is not None:
             client.verify = self.tls.ca  # and no public authority
-            client.mount("https://", _KeepAlive(self._context))
+            client.mount("https://", KeepAlive(self._context))
         elif self.address.startswith("tcp:"):
-            client.mount("http://", _KeepAlive())
+            client.mount("http://", KeepAlive())
         return client
 
     def _translate(self, error: Exception, tried: str, limit: float) -> EngineError:
@@ -437,7 +424,7 @@ class DockerEngine:
                 words = f"this engine speaks TLS: give the node `tls` ({PAGE})"
                 return EngineUntrusted(self.node, words, tried=tried)
             return EngineRefused(self.node, reason.strip(), tried=tried, status=status)
-        text = _root(error)
+        text = root_words(error)
         if "timed out" in text.lower():
             return EngineTimeout(self.node, "no answer", tried=tried, seconds=limit)
         away = EngineUnreachable(self.node, f"{text} ({self.address})", tried=tried)
@@ -445,160 +432,9 @@ class DockerEngine:
         return away
 
 
-class _KeepAlive(HTTPAdapter):
-    """HTTP connections that notice when the other computer is gone."""
-
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        self._options: Any = {"socket_options": KEEPALIVE}
-        if context is not None:
-            self._options["ssl_context"] = context
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **{**kwargs, **self._options})
-
-
-class _Listing:
-    """The containers of one name, asked for again and again.
-
-    The SDK makes the same request anew each time, which is half of what a look costs.
-    """
-
-    def __init__(self, api: docker.APIClient, name: str) -> None:
-        self.api = api
-        self.name = name
-        # The filter is a regular expression: without anchors gfa1 would find gfa10 as well.
-        filters = json.dumps({"name": [f"^/?{re.escape(name)}$"]})
-        url = f"{api.base_url}/v{api.api_version}/containers/json"
-        asked = requests.Request("GET", url, params={"all": "1", "filters": filters})
-        self._request = api.prepare_request(asked)
-        self._adapter = api.get_adapter(url)
-
-    def read(self) -> list[dict[str, Any]]:
-        """The engine's answer."""
-        api = self.api
-        with self._adapter.send(
-            self._request, timeout=api.timeout, verify=api.verify, cert=api.cert
-        ) as response:
-            try:
-                response.raise_for_status()
-            except requests.exceptions.HTTPError as error:
-                raise create_api_error_from_http_exception(error) from error
-            return list(response.json())
-
-
 class _AlreadyGoing(EngineRefused):
     """The container is being removed by someone else: it will be gone."""
 
 
-def _root(error: BaseException) -> str:
-    """The words of the operating system at the bottom of a pile of wrappers."""
-    seen: BaseException | None = error
-    text = str(error)
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror.lower()
-        inner = next((a for a in seen.args if isinstance(a, BaseException)), None)
-        if isinstance(seen, urllib3.exceptions.MaxRetryError):
-            inner = seen.reason
-        text = str(seen)
-        seen = inner or seen.__cause__ or seen.__context__
-    return text
-
-
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
-
-
-def _event(row: dict[str, Any]) -> Event:
-    actor = row.get("Actor") or {}
-    seconds = row.get("timeNano", 0) / 1e9 or float(row.get("time", 0))
-    name = (actor.get("Attributes") or {}).get("name", "")
-    return Event(str(row.get("Action", "")), str(actor.get("ID", "")), name, seconds)
-
-
-def split_image(image: str) -> tuple[str, str]:
-    """``host:5000/flicamera:latest`` as repository and tag (or digest); ``latest`` by default."""
-    if "@" in image:
-        repository, _, digest = image.partition("@")
-        return repository, digest
-    head, slash, last = image.rpartition("/")
-    name, _, tag = last.partition(":")
-    return f"{head}{slash}{name}", tag or "latest"
-
-
-def _found(raw: dict[str, Any]) -> Found:
-    state, config = raw["State"], raw["Config"]
-    status = state.get("Status", "unknown")
-    return Found(
-        id=raw["Id"],
-        name=raw["Name"].lstrip("/"),
-        image=config.get("Image", ""),
-        state=status,
-        exit_code=None if status in ("running", "paused", "created") else state.get("ExitCode"),
-        oom_killed=bool(state.get("OOMKilled")),
-        error=str(state.get("Error") or ""),
-        started_at=_moment(state.get("StartedAt")),
-        ended_at=_moment(state.get("FinishedAt")),
-        labels=config.get("Labels") or {},
-    )
-
-
-def _moment(text: Any) -> str:
-    """A time of the engine; empty for its year 1, which means never."""
-    return "" if not text or str(text).startswith("0001") else str(text)
-
-
-def _volume(row: dict[str, Any]) -> VolumeConfig:
-    return VolumeConfig(row["Name"], row.get("Driver", ""), row.get("Options") or {}, "", False)
-
-
-def _create_body(spec: ContainerSpec) -> dict[str, Any]:
-    """The body of the Engine API's ``POST /containers/create`` (API 1.41)."""
-    host: dict[str, Any] = {
-        "Privileged": spec.privileged,
-        "NetworkMode": spec.network,
-        "Mounts": [
-            {"Type": "volume", "Source": v.name, "Target": v.target, "ReadOnly": v.read_only}
-            for v in spec.volumes
-        ]
-        + [
-            {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}
-            for source, target, read_only in spec.mounts
-        ],
-        "Devices": [_device(device) for device in spec.devices],
-        "DeviceCgroupRules": list(spec.device_cgroup_rules),
-        # A camera that logs for years must not fill the node's disk.
-        "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
-    }
-    if spec.memory:
-        host["Memory"] = spec.memory
-    if spec.cpus:
-        host["NanoCpus"] = int(spec.cpus * 1e9)
-    if spec.init is not None:
-        host["Init"] = spec.init
-    body: dict[str, Any] = {
-        "Image": spec.image,
-        "Env": [f"{key}={value}" for key, value in spec.environment.items()],
-        "Labels": spec.labels,
-        "StopTimeout": spec.stop_timeout,
-        "HostConfig": host,
-    }
-    if spec.entrypoint:
-        body["Entrypoint"] = list(spec.entrypoint)
-    if spec.command:
-        body["Cmd"] = list(spec.command)
-    if spec.stop_signal:
-        body["StopSignal"] = spec.stop_signal
-    if spec.user:
-        body["User"] = spec.user
-    return body
-
-
-def _device(text: str) -> dict[str, str]:
-    source, *rest = text.split(":")
-    return {
-        "PathOnHost": source,
-        "PathInContainer": rest[0] if rest and rest[0].startswith("/") else source,
-        "CgroupPermissions": rest[-1] if rest and not rest[-1].startswith("/") else "rwm",
-    }
