@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 
 GATHER = 0.05
 """How long lines are gathered before they are written, in seconds; a kill may cost these."""
 LIMIT = 50_000
-"""How many lines may wait (some 20 MB); a manager of 500 nodes writes a few a second."""
+"""How many lines may wait (some 15 MB); a manager of 500 nodes writes a few a second."""
 CLOSE = 2.0
 """How long the end of the manager may wait for the log's disk, in seconds."""
 
 _PLAIN = logging.Formatter()
+_Line = tuple[float, float, int, str, str, str | None]
+"""When (seconds, and their milliseconds), level, logger, words, and the traceback of an error."""
 
 
 class LogThread(logging.Handler):
@@ -31,7 +34,7 @@ class LogThread(logging.Handler):
     def __init__(self, handlers: Sequence[logging.Handler]) -> None:
         super().__init__()
         self._handlers = handlers
-        self._lines: deque[logging.LogRecord] = deque()
+        self._lines: deque[_Line] = deque()
         self._dropped = 0
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
@@ -42,12 +45,12 @@ class LogThread(logging.Handler):
         if len(self._lines) >= LIMIT:
             self._dropped += 1
             return
-        # What the line speaks of may be another by the time it is written.
-        record.msg, record.args = record.getMessage(), None
-        if record.exc_info:
-            record.exc_text = _PLAIN.formatException(record.exc_info)
-            record.exc_info = None
-        self._lines.append(record)
+        # What the line speaks of may be another by the time it is written; and a record is ten
+        # times as large as its words.
+        error = _PLAIN.formatException(record.exc_info) if record.exc_info else None
+        self._lines.append(
+            (record.created, record.msecs, record.levelno, record.name, record.getMessage(), error)
+        )
         if not self._wake.is_set():
             self._wake.set()
 
@@ -70,17 +73,22 @@ class LogThread(logging.Handler):
 
     def _say_dropped(self) -> None:
         dropped, self._dropped = self._dropped, 0
-        self._write(
-            logging.makeLogRecord(
-                {
-                    "name": __name__,
-                    "levelno": logging.WARNING,
-                    "levelname": "WARNING",
-                    "msg": f"{dropped} lines are lost: the log could not be written fast enough",
-                }
-            )
-        )
+        words = f"{dropped} lines are lost: the log could not be written fast enough"
+        now = time.time()
+        self._write((now, now % 1 * 1000, logging.WARNING, __name__, words, None))
 
-    def _write(self, record: logging.LogRecord) -> None:
+    def _write(self, line: _Line) -> None:
+        created, msecs, level, name, words, error = line
+        record = logging.makeLogRecord(
+            {
+                "created": created,
+                "msecs": msecs,
+                "levelno": level,
+                "levelname": logging.getLevelName(level),
+                "name": name,
+                "msg": words,
+                "exc_text": error,
+            }
+        )
         for handler in self._handlers:
             handler.handle(record)
