@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from .connection import Asked
 from .errors import CameraTimeout, NodeError
@@ -68,22 +69,26 @@ class _Part:
 
     def set_result(self, reply: Reply) -> None:
         self.outcome = outcome_of(self.node, reply, time.monotonic() - self.began)
-        try:
-            self.hear(reply)
-        except Exception:
-            log.exception("%s: a reply cannot be handled: %s", self.node.name, str(reply)[:200])
+        self._tell(self._whole.hear, reply)
         self._whole.ended()
 
     def set_exception(self, error: Exception) -> None:
         seconds = time.monotonic() - self.began
         if isinstance(error, NodeError):
             self.outcome = outcome_of_error(self.node, error, seconds)
-            self._whole.fail(self.node, error)
+            self._tell(self._whole.fail, error)
         else:
             # A fault of ours on one node is that node's failure, not everybody's.
             log.error("%s: internal error", self.node.name, exc_info=error)
             self.outcome = outcome_of_fault(self.node, error, seconds)
         self._whole.ended()
+
+    def _tell(self, listener: Callable[[Node, Any], None], what: Any) -> None:
+        """Hand something on; a fault of the listener keeps nobody from ending."""
+        try:
+            listener(self.node, what)
+        except Exception:
+            log.exception("%s: cannot be handled: %s", self.node.name, str(what)[:200])
 
     async def slowly(self, words: str) -> None:
         """The long way, for a camera that is not there at once."""
