@@ -39,6 +39,8 @@ A node has four (calls, events, log, camera); a system's usual limit of 1024 wou
 START = 30.0
 """How long `start` waits for the actor to listen, in seconds."""
 
+END = 15.0
+"""How long the manager may take to end besides `FINISH`, in seconds."""
 SAID = 5.0
 """How long a manager that is being started may take to write its pid, in seconds."""
 
@@ -294,7 +296,7 @@ def stop(pid_file: Path) -> str:
     pid = _said(pid_file)
     if pid is None:
         return "fliswarm is not running"
-    limit = FINISH + 15
+    limit = FINISH + END
     try:
         process = psutil.Process(pid)
         # Only who holds the file is ended: its number may be older than the one who holds it.
@@ -307,7 +309,10 @@ def stop(pid_file: Path) -> str:
     except (PidFileError, psutil.AccessDenied):
         raise StartError(f"pid {pid} ({pid_file}) belongs to another user") from None
     except psutil.TimeoutExpired:
-        raise StartError(f"pid {pid} has not ended after {limit:g} s") from None
+        hand = f"`kill -9 {pid}` ends it, and containers keep running"
+        if process.status() == psutil.STATUS_STOPPED:
+            hand = f"it is stopped (SIGSTOP): `kill -CONT {pid}` lets it end"
+        raise StartError(f"pid {pid} has not ended after {limit:g} s; {hand}") from None
     return f"fliswarm (pid {pid}) has ended; containers keep running"
 
 

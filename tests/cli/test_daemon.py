@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from fliswarm import daemon
+
 from .command import Cli, gone, kill, until
 
 
@@ -303,3 +305,15 @@ def test_a_terminal_that_is_stopped_stops_nobody(cli: Cli) -> None:
         manager.terminate()
         assert manager.wait(20) != 0, "the log was not written whole"
         os.close(reader)
+
+
+def test_a_manager_that_is_stopped_is_said_so(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As SIGSTOP does: it is there, and answers nothing."""
+    cli.good("start")
+    os.kill(cli.pid, signal.SIGSTOP)
+    monkeypatch.setattr(daemon, "END", 0.0)
+    monkeypatch.setattr(daemon, "FINISH", 0.5)
+    with pytest.raises(daemon.StartError, match=r"it is stopped .SIGSTOP.: `kill -CONT"):
+        daemon.stop(cli.pid_file)
+    os.kill(cli.pid, signal.SIGCONT)
+    until(lambda: cli.run("status").stdout == "fliswarm is not running\n")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 
 from .errors import ClientError, CommandTimeout, ConnectionEnded
-from .link import BUFFER, CONNECT, SILENCE, Inbox, Link, OnReply, open_link
+from .link import ANSWER, BUFFER, CONNECT, SILENCE, Inbox, Link, OnReply, open_link
 from .outcomes import Collector, NodeState, Outcome, node_state, node_states
 from .replies import ActorReply
 from .words import Names, encode, options, short
@@ -231,7 +231,7 @@ class Client:
         words += f" --timeout {camera_timeout:g}" if camera_timeout is not None else ""
         return await self.command(f"{words} -- {command}", timeout=timeout, on_reply=on_reply)
 
-    async def status(self, *, timeout: float | None = SILENCE) -> dict[str, NodeState]:
+    async def status(self, *, timeout: float | None = ANSWER) -> dict[str, NodeState]:
         """The state of every enabled node by its name, in the order of the configuration.
 
         Raises:
@@ -293,10 +293,10 @@ class Client:
         """Stop and start containers; `force` interrupts busy cameras."""
         return await self.command(options("restart", names, category, force), timeout=timeout)
 
-    async def enable(self, *names: str, timeout: float | None = SILENCE) -> Outcome:
+    async def enable(self, *names: str, timeout: float | None = ANSWER) -> Outcome:
         """Let nodes take part; a name may be ``--all``."""
         return await self.command(shlex.join(("enable", *names)), timeout=timeout)
 
-    async def disable(self, *names: str, timeout: float | None = SILENCE) -> Outcome:
+    async def disable(self, *names: str, timeout: float | None = ANSWER) -> Outcome:
         """Leave nodes out; their containers keep running. A name may be ``--all``."""
         return await self.command(shlex.join(("disable", *names)), timeout=timeout)

@@ -18,8 +18,11 @@ from .replies import ActorReply, parse_reply
 
 CONNECT = 5.0
 """For opening the connection, in seconds."""
-SILENCE = 60.0
-"""How long a manager may say nothing while a command of ours runs, in seconds."""
+SILENCE = 20.0
+"""How long a manager may say nothing while a command of ours runs, in seconds; it is pinged
+meanwhile, and one that is well answers within a fraction of a second."""
+ANSWER = 60.0
+"""How long a command that no camera works at may take by default, in seconds."""
 BUFFER = 16 << 20
 """How many bytes of replies wait for one who does not read them (16 MiB)."""
 LONGEST = 4 * MAX_LINE
