@@ -82,9 +82,9 @@ def _pids(manager: Manager) -> list[int]:
 def _end_cameras(state: Path) -> None:
     for path in state.glob("processes/*/*.json"):
         record = json.loads(path.read_text())
-        with contextlib.suppress(psutil.NoSuchProcess, TypeError):
-            process = psutil.Process(record["pid"])
-            if abs(process.create_time() - record["born"]) < 5:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(record["pid"] or os.getpid())
+            if process.cmdline() == record["command"]:
                 process.kill()
 
 

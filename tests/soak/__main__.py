@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -21,13 +22,14 @@ def main() -> int:
     )
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="flis-soak-"))
-    print(f"seed {asked.seed}, {asked.cameras} cameras, files in {folder}", flush=True)
+    print(f"seed {asked.seed}, {asked.cameras} cameras, files in {folder} until good", flush=True)
     result = asyncio.run(
         soak(folder, asked.minutes, asked.cameras, asked.seed, asked.with_known_bugs)
     )
     print("\n".join(result.text))
     if not result.problems:
         print("good")
+        shutil.rmtree(folder, ignore_errors=True)
         return 0
     print(f"\nthe plan of seed {asked.seed}:", *result.plan, sep="\n")
     print(f"\n{len(result.problems)} problems:", *result.problems[:50], sep="\n- ")

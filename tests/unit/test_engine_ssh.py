@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from fliswarm.config import ssh_parts
-from fliswarm.engine import DockerEngine
+from fliswarm.engine import DockerEngine, ssh
 from fliswarm.errors import EngineTimeout, EngineUnreachable
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="there is no ssh here")
@@ -71,8 +71,8 @@ async def test_the_end_of_the_manager_ends_an_ssh_that_hangs(silent: int, folder
     async with asyncio.timeout(5):
         while not of_ssh():
             await asyncio.sleep(0.02)
-    (ssh,) = of_ssh()
-    words = ssh.cmdline()
+    (process,) = of_ssh()
+    words = process.cmdline()
     assert {"BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=20"} <= set(words)
     assert words[-3:] == ["--", "127.0.0.1", "cat"]
     engine.close()
@@ -80,10 +80,28 @@ async def test_the_end_of_the_manager_ends_an_ssh_that_hangs(silent: int, folder
         with pytest.raises(EngineUnreachable):
             await asking
     with contextlib.suppress(psutil.NoSuchProcess):
-        assert ssh.status() == psutil.STATUS_ZOMBIE
+        assert process.status() == psutil.STATUS_ZOMBIE
     assert os.listdir(folder) == []
     with pytest.raises(EngineUnreachable):
         await engine.check()
+
+
+def test_only_what_killed_managers_left_is_removed(folder: Path) -> None:
+    old = time.time() - 2 * ssh.YOUNG
+    made = {name: folder / f"{ssh.FOLDER}{name:_<8}" for name in ("left", "held", "other", "young")}
+    for path in made.values():
+        path.mkdir(mode=0o700)
+        (path / "s").touch()
+    (made["other"] / "data").touch()
+    for name in ("left", "held", "other"):
+        os.utime(made[name], (old, old))
+    hold = ssh._hold(made["held"])
+    assert hold is not None
+    ssh.clear_left()
+    assert set(folder.iterdir()) == {made["held"], made["other"], made["young"]}
+    os.close(hold)
+    ssh.clear_left()
+    assert set(folder.iterdir()) == {made["other"], made["young"]}
 
 
 async def test_a_manager_without_ssh_says_so(

@@ -11,6 +11,7 @@ ssh with it, when the manager is gone, killed or not.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import math
 import os
 import select
@@ -43,6 +44,10 @@ OPTIONS = (
 )
 ECHO = 2.0
 """How long the other side may take to echo, in seconds, before the connection counts as dead."""
+FOLDER = "fliswarm-"
+"""How the folders of the sockets on this side begin, among the temporary files."""
+YOUNG = 60.0
+"""A folder younger than this, in seconds, may not yet be held by its manager."""
 KEPT = 4096
 """How much of what ssh says is kept, in bytes."""
 PAGE = "docs/how-to/safe-engines.md"
@@ -64,6 +69,7 @@ class Tunnel:
         self.keys = keys or Ssh()
         self.timeout = timeout
         self._folder = ""
+        self._hold: int | None = None
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._said = b""
@@ -131,6 +137,9 @@ class Tunnel:
         self._drop()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
+        hold, self._hold = self._hold, None
+        if hold is not None:
+            os.close(hold)
 
     # ssh itself
 
@@ -151,7 +160,10 @@ class Tunnel:
         if self._closed:
             raise EngineUnreachable(self.node, "the manager ends")
         self._check_files()
-        self._folder = self._folder or tempfile.mkdtemp(prefix="fliswarm-")
+        if not self._folder:
+            clear_left()
+            self._folder = tempfile.mkdtemp(prefix=FOLDER)
+            self._hold = _hold(self._folder)
         self._said, self._doubted = b"", False
         try:
             process = subprocess.Popen(
@@ -252,6 +264,29 @@ class Tunnel:
         error = EngineUnreachable(self.node, last.rpartition(": ")[2].lower(), tried=tried)
         error.refused = "connection refused" in text.lower()
         return error
+
+
+def _hold(folder: str | Path) -> int | None:
+    """A descriptor that holds a folder for as long as we live; None if another holds it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def clear_left() -> None:
+    """Remove the folders of managers that were killed: ours, of some age, held by nobody."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}????????"):
+        with contextlib.suppress(OSError):
+            found = folder.lstat()
+            if found.st_uid != os.getuid() or time.time() - found.st_mtime < YOUNG:
+                continue
+            if set(os.listdir(folder)) <= {"s"} and (hold := _hold(folder)) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(hold)
 
 
 def _distrust(text: str, user: str | None, host: str) -> str:
