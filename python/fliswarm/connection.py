@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, cast
 
 from .errors import CameraBroken, CameraError, CameraLost, CameraSilent, CameraUnreachable
 from .protocol import MAX_LINE, BadLine, Code, Reply, encode_command, glean_end, parse
+from .unreadable import Unreadable
 
 OnReply = Callable[[Reply], None]
 
@@ -97,7 +98,7 @@ class Connection(asyncio.BufferedProtocol):
         self._begun = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
-        self._bad_lines = 0
+        self._unreadable: Unreadable | None = None
         self._pings: set[int] = set()
 
     # what asyncio calls
@@ -162,6 +163,8 @@ class Connection(asyncio.BufferedProtocol):
             if not item.end.done():
                 item.end.set_exception(_again(error, item.tried))
         self._begun.clear()
+        if self._unreadable is not None:
+            self._unreadable.end()
         self.on_end(self, error)
 
     def leave(self, command_id: int) -> None:
@@ -215,18 +218,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def _bad(self, line: bytes, bad: BadLine) -> None:
         """Say that a line cannot be read; if it was the end of a command, end that one."""
-        self._bad_lines += 1
-        if self._bad_lines == 1:
-            self.log.warning("%s: a line cannot be read: %s", self.node, bad)
-        else:
-            self.log.debug("%s: bad line %d: %s", self.node, self._bad_lines, bad)
-        told = Reply(0, Code.WARNING, {"text": f"cannot read a line: {bad}"})
-        self._tell(self.on_broadcast, told)
+        if self._unreadable is None:
+            self._unreadable = Unreadable(self.node, self._warn)
+        self._unreadable.add(bad)
         item = self.pending.pop(glean_end(line), None)
         if item is not None and not item.end.done():
             # Without the line: as a node's cause it would be another one each time.
             reason = f"a reply cannot be read, perhaps its last: {bad.wrong}"
             item.end.set_exception(CameraBroken(self.node, reason, tried=item.tried))
+
+    def _warn(self, text: str) -> None:
+        self._tell(self.on_broadcast, Reply(0, Code.WARNING, {"text": text}))
 
     def _too_long(self, length: int) -> None:
         self.end(

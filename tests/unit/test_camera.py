@@ -20,6 +20,7 @@ from fliswarm.errors import (
     CameraUnreachable,
 )
 from fliswarm.protocol import Code, Reply
+from fliswarm.unreadable import EACH
 from tests.unit.cameras import Heard, blackhole, connected, wild
 
 SILENCE = 0.4
@@ -293,3 +294,50 @@ async def test_a_bad_line_is_told_and_costs_nothing() -> None:
         await camera.ping()
         assert [reply.code for reply in heard.broadcasts] == [Code.WARNING] * 3
         assert heard.broadcasts[0].data["text"].startswith("cannot read a line: not a JSON object")
+
+
+async def test_a_flood_of_bad_lines_is_told_as_a_number_and_none_is_lost() -> None:
+    heard = Heard()
+    async with wild() as stub, connected(stub.port, heard=heard) as camera:
+        flood = b"".join(b"noise %d\n" % number for number in range(5000))
+        for writer in stub.writers:
+            writer.write(flood)
+        await camera.ping()
+        texts = [reply.data["text"] for reply in heard.broadcasts]
+        assert len(texts) == EACH
+        assert texts[-1].startswith("cannot read a line: not JSON: 'noise 9'")
+        async with asyncio.timeout(5):
+            while len(heard.broadcasts) == EACH:
+                await asyncio.sleep(0.02)
+        (summed,) = heard.broadcasts[EACH:]
+        assert summed.data["text"].startswith(f"cannot read {5000 - EACH} more, the last: ")
+        assert "noise 4999" in summed.data["text"]
+        for writer in stub.writers:
+            writer.write(b"more\nof it\n")
+        await camera.ping()
+        assert len(heard.broadcasts) == EACH + 1, "while it goes on only numbers are told"
+        camera.close("done")
+        assert (
+            "cannot read 2 more, the last: not JSON: 'of it'" in (heard.broadcasts[-1].data["text"])
+        )
+
+
+async def test_after_a_quiet_time_bad_lines_are_told_one_by_one_again() -> None:
+    heard = Heard()
+    async with wild() as stub, connected(stub.port, heard=heard) as camera:
+        for writer in stub.writers:
+            writer.write(b"noise\n" * (EACH + 1))
+        await camera.ping()
+        assert len(heard.broadcasts) == EACH
+        connection = camera._connection
+        assert connection is not None
+        unreadable = connection._unreadable
+        assert unreadable is not None
+        async with asyncio.timeout(5):
+            while unreadable._timer is not None:
+                await asyncio.sleep(0.02)
+        assert len(heard.broadcasts) == EACH + 1
+        for writer in stub.writers:
+            writer.write(b"noise\n")
+        await camera.ping()
+        assert heard.broadcasts[-1].data["text"] == "cannot read a line: not JSON: 'noise'"
