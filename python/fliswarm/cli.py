@@ -27,7 +27,21 @@ pid_file_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Main(click.Group):
+    """The group that knows what to say to ``fliswarm start --config FILE``."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            name = error.option_name
+            if not any(name in param.opts for param in self.params):
+                raise
+            words = f"{name} stands before the command: fliswarm {name} ... "
+            raise click.UsageError(f"{words}{ctx.invoked_subcommand}", ctx) from error
+
+
+@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="fliswarm")
 @click.option(
     "-c", "--config", "file", metavar="FILE", type=click.Path(dir_okay=False),

@@ -145,6 +145,19 @@ async def test_one_that_crashes_at_its_start_fails_by_name_and_the_others_are_re
         assert (await user.ask("talk --need 2 status"))[-1] == ":"
 
 
+async def test_nodes_that_fail_for_the_same_reason_are_named_together(folder: Path) -> None:
+    config = sim_config(folder, ["gfa1", "gfa2", "gfa3"])
+    for name in ("gfa1", "gfa3"):
+        config["nodes"][name]["docker-client"] = "tcp://127.0.0.1:1"
+    async with managing(config) as actor, using(actor) as user:
+        lines = await user.ask("reconnect")
+        assert lines[-1].startswith('f error=fliswarm,"reconnect failed on 2 of 3: gfa1, gfa3: ')
+        assert lines[-1].count("connection refused") == 1
+        assert [verdict(lines, name)[1] for name in ("gfa1", "gfa2", "gfa3")] == [
+            "unreachable", "ok", "unreachable",
+        ]  # fmt: skip
+
+
 async def test_a_fault_of_ours_on_one_node_leaves_the_others_their_verdict(
     folder: Path,
 ) -> None:

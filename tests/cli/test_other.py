@@ -20,6 +20,12 @@ def test_the_version_and_the_help(cli: Cli) -> None:
     assert "No such command 'strat'" in cli.bad("strat", code=2, config=False)
 
 
+def test_an_option_of_the_whole_command_behind_its_command_is_told_its_place(cli: Cli) -> None:
+    said = cli.bad("start", "--config", "swarm.yaml", code=2, config=False)
+    assert "--config stands before the command: fliswarm --config ... start" in said
+    assert "No such option '--lgo'" in cli.bad("start", "--lgo", "x", code=2, config=False)
+
+
 def test_a_good_configuration(cli: Cli) -> None:
     said = cli.good("config", "check", "swarm.yaml", config=False)
     assert said == "swarm.yaml: good, 1 nodes, 1 enabled\n"

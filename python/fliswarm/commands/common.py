@@ -132,16 +132,20 @@ def write_verdicts(command: Command, outcomes: list[Outcome]) -> None:
 
 
 def end(command: Command, outcomes: list[Outcome], did: str) -> None:
-    """End a command that must succeed on every node: ``f`` if any failed, naming each."""
+    """End a command that must succeed on every node: ``f`` if any failed.
+
+    Each that failed is named with its reason; those with the same reason together.
+    """
     failed = [outcome for outcome in outcomes if not outcome.ok]
     if not failed:
         command.finish()
         return
-    parts = []
+    alike: dict[str, list[str]] = {}
     for outcome in failed:
         layer = f"{outcome.error.layer}: " if outcome.error else ""
-        parts.append(f"{outcome.node.name}: {layer}{outcome.reason}")
-    command.fail(error=f"{did} failed on {len(failed)} of {len(outcomes)}: {'; '.join(parts)}")
+        alike.setdefault(f"{layer}{outcome.reason}", []).append(outcome.node.name)
+    parts = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in alike.items())
+    command.fail(error=f"{did} failed on {len(failed)} of {len(outcomes)}: {parts}")
 
 
 def node_state(status: NodeStatus) -> dict[str, Any]:
