@@ -18,12 +18,14 @@ from .errors import (
     CameraUnreachable,
     EngineTimeout,
     EngineUnreachable,
+    Layer,
     NodeBusy,
     NodeError,
     Verdict,
 )
 from .node import Node
 from .protocol import Code, Reply
+from .state import State
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,9 @@ _VERDICTS: tuple[tuple[type[NodeError], Verdict], ...] = (
     (CameraTimeout, Verdict.TIMEOUT),
     (CameraError, Verdict.FAILED),
 )
+
+_LAYERS = tuple(Layer)
+_DOWN = (State.UNREACHABLE, State.FAILED, State.STOPPED)
 
 
 async def fan_out(
@@ -107,7 +112,19 @@ def outcome_of(node: Node, reply: Reply | None, seconds: float) -> Outcome:
 
 def outcome_of_error(node: Node, error: NodeError, seconds: float) -> Outcome:
     """How it ended with this error."""
-    return Outcome(node, verdict_of(error), error.cause, seconds, error)
+    return Outcome(node, verdict_of(error), reason_of(node, error), seconds, error)
+
+
+def reason_of(node: Node, error: NodeError) -> str:
+    """Why it failed, and what is known to fail beneath a camera that does not answer.
+
+    A camera whose computer has left the network is silent; the silence is not what to mend.
+    """
+    status = node.status
+    beneath = _LAYERS.index(status.layer) < _LAYERS.index(error.layer)
+    if beneath and isinstance(error, CameraError) and status.state in _DOWN:
+        return f"{error.cause}; beneath it: {status.layer}: {status.cause}"
+    return error.cause
 
 
 def outcome_of_fault(node: Node, error: Exception, seconds: float) -> Outcome:

@@ -7,6 +7,7 @@ import time
 import docker
 import pytest
 
+from tests.faults.house import User
 from tests.testbed.testbed import Testbed
 
 from .conftest import MakeManager
@@ -155,6 +156,28 @@ async def test_a_paused_camera_is_silent_and_the_others_are_not_late(
     testbed.client("gfa1").containers.get("flicamera-gfa1").unpause()
     await manager.wait_state("gfa1", "READY", 10)
     assert (await manager.send("talk -n gfa1 ping"))[-1].code == ":"
+
+
+async def test_who_is_silent_is_told_with_what_fails_beneath(
+    make_manager: MakeManager, testbed: Testbed
+) -> None:
+    manager = make_manager(timeouts={"silence": 6})
+    await manager.send("reconnect")
+    container = testbed.client("gfa1").containers.get("flicamera-gfa1")
+    user = await User.come(manager.port)
+    asked = user.say("talk -- expose 5")
+    await user.until("exposure_state", limit=5)
+    container.pause()
+    testbed.cut("gfa2", silently=True)
+    replies = await user.end_of(asked, 15)
+    await user.leave()
+    testbed.mend("gfa2")
+    container.unpause()
+    (paused,), (cut,) = (keyword(replies, "verdict", name) for name in ("gfa1", "gfa2"))
+    assert (paused[1], cut[1]) == ("silent", "silent")
+    assert paused[3].endswith("ping after 6 s; beneath it: container: the container is paused")
+    assert "ping after 6 s; beneath it: host: the host answers no ping; " in cut[3]
+    assert keyword(replies, "verdict", "fvc")[0][1] == "ok"
 
 
 async def test_a_frozen_engine_delays_nobody(make_manager: MakeManager, testbed: Testbed) -> None:

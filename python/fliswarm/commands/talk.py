@@ -12,7 +12,7 @@ from clu.parsers.click import command_parser as parser
 from ..conversation import converse
 from ..errors import NodeError, SelectionError, Verdict
 from ..node import Node
-from ..outcome import Outcome, verdict_of
+from ..outcome import Outcome, reason_of, verdict_of
 from ..protocol import Reply, encode_command, flatten
 from .common import (
     Seconds,
@@ -82,7 +82,7 @@ async def talk(
 
     def say_failed(node: Node, error: NodeError) -> None:
         # Said now, not at the end: the others may be exposing for minutes.
-        text = f"{verdict_of(error)}: {error.layer}: {error.cause}"
+        text = f"{verdict_of(error)}: {error.layer}: {reason_of(node, error)}"
         command.warning(error=[node.name, text])
 
     outcomes = await converse(nodes, words, pass_on, say_failed, timeout)
