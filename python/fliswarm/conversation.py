@@ -68,20 +68,30 @@ class _Part:
         return self.outcome is not None
 
     def set_result(self, reply: Reply) -> None:
-        self.outcome = outcome_of(self.node, reply, time.monotonic() - self.began)
+        seconds = time.monotonic() - self.began
+        try:
+            self.outcome = outcome_of(self.node, reply, seconds)
+        except Exception as fault:
+            self._fault(fault, seconds)
         self._tell(self._whole.hear, reply)
         self._whole.ended()
 
     def set_exception(self, error: Exception) -> None:
         seconds = time.monotonic() - self.began
         if isinstance(error, NodeError):
-            self.outcome = outcome_of_error(self.node, error, seconds)
+            try:
+                self.outcome = outcome_of_error(self.node, error, seconds)
+            except Exception as fault:
+                self._fault(fault, seconds)
             self._tell(self._whole.fail, error)
         else:
-            # A fault of ours on one node is that node's failure, not everybody's.
-            log.error("%s: internal error", self.node.name, exc_info=error)
-            self.outcome = outcome_of_fault(self.node, error, seconds)
+            self._fault(error, seconds)
         self._whole.ended()
+
+    def _fault(self, fault: Exception, seconds: float) -> None:
+        """A fault of ours on one node is that node's failure, not everybody's."""
+        log.error("%s: internal error", self.node.name, exc_info=fault)
+        self.outcome = outcome_of_fault(self.node, fault, seconds)
 
     def _tell(self, listener: Callable[[Node, Any], None], what: Any) -> None:
         """Hand something on; a fault of the listener keeps nobody from ending."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from fliswarm.connection import Asked
 from fliswarm.conversation import converse
-from fliswarm.errors import CameraLost, CameraUnreachable, NodeError, Verdict
+from fliswarm.errors import CameraLost, CameraUnreachable, Layer, NodeError, Verdict
 from fliswarm.node import Node
 from fliswarm.protocol import Code, Reply
+from fliswarm.state import State
 
 DONE = Reply(1, Code.DONE, {"text": "Pong."})
 FAILED = Reply(1, Code.FAILED, {"error": "the shutter is stuck"})
@@ -32,6 +34,7 @@ class Seat:
         self.end = end
         self.there = there
         self.enabled = enabled
+        self.status: Any = SimpleNamespace(state=State.READY, layer=Layer.NONE, cause="")
         self.left = 0
         self.cancelled = False
 
@@ -121,3 +124,24 @@ async def test_a_listener_that_breaks_keeps_nobody_from_ending() -> None:
     seats = [Seat("a", DONE), Seat("b", CameraLost("b", "gone")), Seat("c", DONE, there=False)]
     found = await verdicts(*seats, hear=broken, fail=broken)
     assert found == [("a", Verdict.OK), ("b", Verdict.LOST), ("c", Verdict.OK)]
+
+
+async def test_what_fails_beneath_a_camera_is_said_with_its_end() -> None:
+    seats = [Seat(name, CameraLost(name, "the connection broke")) for name in "abcd"]
+    seats[1].status = SimpleNamespace(state=State.UNREACHABLE, layer=Layer.HOST, cause="no ping")
+    seats[2].status = SimpleNamespace(state=State.FAILED, layer=Layer.ACTOR, cause="not again")
+    seats[3].status = SimpleNamespace(state=State.DEGRADED, layer=Layer.ENGINE, cause="refused")
+    outcomes = await converse(cast(list[Node], seats), "ping", lambda *_: None, lambda *_: None)
+    assert [outcome.reason for outcome in outcomes] == [
+        "the connection broke", "the connection broke; beneath it: host: no ping",
+        "the connection broke", "the connection broke",
+    ]  # fmt: skip
+
+
+async def test_a_fault_in_an_outcome_ends_that_part_too() -> None:
+    seats = [Seat("a", CameraLost("a", "the connection broke")), Seat("b", DONE)]
+    seats[0].status = None
+    async with asyncio.timeout(2):
+        found = await converse(cast(list[Node], seats), "ping", lambda *_: None, lambda *_: None)
+    assert [outcome.verdict for outcome in found] == [Verdict.FAILED, Verdict.OK]
+    assert found[0].reason.startswith("internal error AttributeError")
