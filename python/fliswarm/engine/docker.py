@@ -9,44 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
-import os
-import ssl
-import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
 import docker
-import requests
 from docker.errors import APIError
 
 from ..config import Ssh, Tls, VolumeConfig
-from ..errors import (
-    EngineError,
-    EngineRefused,
-    EngineTimeout,
-    EngineUnreachable,
-    EngineUntrusted,
-)
+from ..errors import EngineRefused
 from . import logstream
 from .base import ContainerSpec, EngineFacts, Event, Found
+from .calls import Calls
 from .documents import create_body, event_of, found_of, split_image, volume_of
 from .logline import LogLine
-from .ssh import Tunnel
 from .stream import Stream
 from .threads import NodeThreads
-from .tls import HTTP_TO_HTTPS, PAGE, ask_why, is_closed, make_context, say
-from .transport import KEEPALIVE, KeepAlive, Listing, root_words
+from .transport import Listing
 
-T = TypeVar("T")
 ACTIONS = ("create", "start", "die", "stop", "oom", "pause", "unpause", "rename", "destroy")
 """The events of a container that change what we know of it."""
 EVENT_FILTER = {"type": ["container"], "event": list(ACTIONS)}
-OLDEST_API = "1.41"
-"""The oldest Engine API that we speak (Docker 20.10)."""
 
 
 class DockerEngine:
@@ -70,16 +54,8 @@ class DockerEngine:
     ) -> None:
         self.node = node
         self.address = address
-        self.timeout = timeout
-        self.tls = tls if address.startswith("tcp:") else None
-        is_ssh = address.startswith("ssh:")
-        self._tunnel = Tunnel(node, address, ssh, timeout) if is_ssh else None
-        self._context: ssl.SSLContext | None = None
-        self._threads = NodeThreads(node)
-        self._lock = threading.Lock()
-        self._client: docker.APIClient | None = None
+        self._calls = Calls(node, address, timeout, tls, ssh)
         self._listing: Listing | None = None
-        self._closed = 0
         self._streams = NodeThreads(node, most=2)
         # The SDK pulls without a time-out: a hung pull must not take the other calls' turns.
         self._pulls = NodeThreads(node, most=2)
@@ -89,7 +65,7 @@ class DockerEngine:
     # the verbs; see engine.base.Engine
 
     async def check(self) -> str:
-        info = await self._call("ask the version", lambda api: api.version())
+        info = await self._calls.call("ask the version", lambda api: api.version())
         return str(info.get("Version", "?"))
 
     async def facts(self) -> EngineFacts:
@@ -103,7 +79,7 @@ class DockerEngine:
                 str(info.get("DockerRootDir", "")),
             )
 
-        return await self._call("ask for its facts", run)
+        return await self._calls.call("ask for its facts", run)
 
     async def glance(self, name: str, timeout: float | None = None) -> tuple[str, str] | None:
         def run(api: docker.APIClient) -> tuple[str, str] | None:
@@ -114,7 +90,7 @@ class DockerEngine:
             row = next((r for r in rows if f"/{name}" in (r.get("Names") or ())), None)
             return (str(row["Id"]), str(row["State"])) if row else None
 
-        return await self._call("list the containers", run, timeout)
+        return await self._calls.call("list the containers", run, timeout)
 
     async def find(self, name: str) -> Found | None:
         seen = await self.glance(name)
@@ -122,7 +98,7 @@ class DockerEngine:
 
     async def inspect(self, container_id: str) -> Found | None:
         try:
-            return await self._call(
+            return await self._calls.call(
                 "inspect the container", lambda api: found_of(api.inspect_container(container_id))
             )
         except EngineRefused as error:
@@ -132,13 +108,13 @@ class DockerEngine:
 
     async def document(self, container_id: str) -> dict[str, Any]:
         return dict(
-            await self._call(
+            await self._calls.call(
                 "inspect the container", lambda api: api.inspect_container(container_id)
             )
         )
 
     async def logs(self, container_id: str, lines: int) -> list[str]:
-        raw = await self._call(
+        raw = await self._calls.call(
             "read the log", lambda api: api.logs(container_id, tail=lines, stream=False)
         )
         return [str(line) for line in raw.decode("utf-8", "replace").splitlines()]
@@ -156,32 +132,22 @@ class DockerEngine:
 
     async def _log_lines(self, container_id: str, since: str) -> AsyncGenerator[list[LogLine]]:
         tried = f"follow the log of {container_id[:12]}"
-        version = await self._call("ask the version", lambda api: str(api.api_version))
+        version = await self._calls.call("ask the version", lambda api: str(api.api_version))
         path = logstream.path(version, container_id, since)
         try:
             async with contextlib.aclosing(
-                logstream.read(self._dial, path, self.timeout)
+                logstream.read(self._calls.dial, path, self._calls.timeout)
             ) as batches:
                 async for lines in batches:
                     yield lines
         except logstream.LogRefused as error:
             raise EngineRefused(self.node, str(error), tried=tried, status=error.status) from error
         except Exception as error:
-            raise self._translate(error, tried, self.timeout) from error
-
-    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to the engine without the SDK."""
-        url = urlsplit(self.address)
-        if url.scheme == "unix":
-            return await asyncio.open_unix_connection(url.path)
-        if self._tunnel is not None:
-            return await asyncio.open_unix_connection(self._tunnel.path_here)
-        host, port = str(url.hostname), url.port or 2375
-        return await logstream.connect(host, port, KEEPALIVE, self._context)
+            raise self._calls.translate(error, tried, self._calls.timeout) from error
 
     async def has_image(self, image: str) -> bool:
         try:
-            await self._call("look for the image", lambda api: api.inspect_image(image))
+            await self._calls.call("look for the image", lambda api: api.inspect_image(image))
         except EngineRefused as error:
             if error.status == 404:
                 return False
@@ -189,11 +155,11 @@ class DockerEngine:
         return True
 
     async def image_digests(self, image: str) -> tuple[str, ...]:
-        row = await self._call("look for the image", lambda api: api.inspect_image(image))
+        row = await self._calls.call("look for the image", lambda api: api.inspect_image(image))
         return tuple(str(d).partition("@")[2] for d in row.get("RepoDigests") or ())
 
     async def registry_digest(self, image: str) -> str:
-        row = await self._call(
+        row = await self._calls.call(
             f"ask the registry for {image}", lambda a: a.inspect_distribution(image)
         )
         return str(row["Descriptor"]["digest"])
@@ -206,18 +172,18 @@ class DockerEngine:
                 if "error" in line:
                     raise APIError(str(line["error"]))
 
-        await self._call(f"pull {image}", run, timeout, self._pulls)
+        await self._calls.call(f"pull {image}", run, timeout, self._pulls)
 
     async def volumes(self, names: list[str]) -> dict[str, VolumeConfig | None]:
         def run(api: docker.APIClient) -> dict[str, Any]:
             rows = api.volumes().get("Volumes") or []
             return {row["Name"]: row for row in rows}
 
-        rows = await self._call("list the volumes", run) if names else {}
+        rows = await self._calls.call("list the volumes", run) if names else {}
         return {name: volume_of(rows[name]) if name in rows else None for name in names}
 
     async def create_volume(self, volume: VolumeConfig, labels: dict[str, str]) -> None:
-        await self._call(
+        await self._calls.call(
             f"create volume {volume.name}",
             lambda api: api.create_volume(volume.name, volume.driver, volume.opts, labels),
         )
@@ -230,19 +196,19 @@ class DockerEngine:
             made = api.create_container_from_config(create_body(spec), spec.name)
             return str(made["Id"])
 
-        return await self._call(f"create {spec.name} from {spec.image}", run)
+        return await self._calls.call(f"create {spec.name} from {spec.image}", run)
 
     async def start(self, container_id: str) -> None:
-        await self._call("start the container", lambda api: api.start(container_id))
+        await self._calls.call("start the container", lambda api: api.start(container_id))
 
     async def stop(self, container_id: str, grace: float) -> None:
-        limit = grace + self.timeout
+        limit = grace + self._calls.timeout
         await self._gone_is_fine(
             "stop the container", lambda api: api.stop(container_id, timeout=int(grace)), limit
         )
 
     async def rename(self, container_id: str, name: str) -> None:
-        await self._call("rename the container", lambda api: api.rename(container_id, name))
+        await self._calls.call("rename the container", lambda api: api.rename(container_id, name))
 
     async def remove(self, container_id: str) -> None:
         with contextlib.suppress(_AlreadyGoing):
@@ -272,31 +238,22 @@ class DockerEngine:
                     if event.name == name:
                         loop.call_soon_threadsafe(on_event, event)
 
-            self._ask(listen, "read the events", closed)
+            self._calls.ask(listen, "read the events", closed)
 
-        closed = self._closed
+        closed = self._calls.closed
         try:
             await self._streams.call(read, None)
         except Exception as error:
-            raise self._translate(error, "read the events", self.timeout) from error
+            raise self._calls.translate(error, "read the events", self._calls.timeout) from error
         finally:
             stream.end()
 
     def limit(self, timeout: float) -> None:
-        self.timeout = timeout
-        if self._client is not None:
-            self._client.timeout = timeout
+        self._calls.limit(timeout)
 
     def close(self) -> None:
-        self._closed += 1
-        client, self._client = self._client, None
+        self._calls.close()
         self._listing = None
-        if client is not None:
-            client.close()
-        if self._tunnel is not None:
-            self._tunnel.close()
-
-    # how a call is made
 
     async def _gone_is_fine(
         self,
@@ -305,136 +262,13 @@ class DockerEngine:
         timeout: float | None = None,
     ) -> None:
         try:
-            await self._call(tried, function, timeout)
+            await self._calls.call(tried, function, timeout)
         except EngineRefused as error:
             if error.status == 409 and "already in progress" in error.reason:
                 raise _AlreadyGoing(self.node, error.reason, tried=tried) from error
             if error.status not in (304, 404):
                 raise
 
-    async def _call(
-        self,
-        tried: str,
-        function: Callable[[docker.APIClient], T],
-        timeout: float | None = None,
-        threads: NodeThreads | None = None,
-    ) -> T:
-        """One call, in a thread of the node's, with every failure as an `EngineError`."""
-        limit = timeout or self.timeout
-        closed = self._closed
-
-        def run() -> T:
-            return self._ask(function, tried, closed)
-
-        try:
-            # The socket gives up first, so that its thread ends as well.
-            return await (threads or self._threads).call(
-                run, limit + (0 if limit < self.timeout else 1)
-            )
-        except Exception as error:
-            raise self._translate(error, tried, limit) from error
-
-    def _ask(self, function: Callable[[docker.APIClient], T], tried: str, closed: int) -> T:
-        """A call in its thread; when it fails, what TLS or ssh has to say about that.
-
-        `closed` is how often the engine had been closed when somebody asked.
-        """
-        try:
-            api = self._api(closed)
-            try:
-                return function(api)
-            finally:
-                if api is not self._client:  # closed meanwhile, but for this call's connection
-                    api.close()
-        except requests.exceptions.ConnectionError as error:
-            if self._tunnel is not None and (told := self._tunnel.explain(tried)):
-                raise told from error
-            if self.tls is not None:
-                self._explain_tls(error, self.tls, tried)
-            raise
-
-    def _explain_tls(self, error: Exception, tls: Tls, tried: str) -> None:
-        url = urlsplit(self.address)
-        host, port = url.hostname or "", url.port or 0
-        words = say(error, tls, host)
-        if words is None and is_closed(error):
-            words = ask_why(make_context(self.node, tls), tls, host, port, self.timeout)
-        if words:
-            # The files may be mended by then: the next call reads them anew.
-            client, self._client = self._client, None
-            if client is not None:
-                client.close()
-            raise EngineUntrusted(self.node, words, tried=tried) from error
-
-    def _api(self, closed: int) -> docker.APIClient:
-        """The client; the API version is agreed once, with the engine's first answer."""
-        self._refuse_closed(closed)
-        if self._tunnel is not None:
-            self._tunnel.open()
-        with self._lock:
-            self._refuse_closed(closed)
-            if self._client is None:
-                with contextlib.closing(self._make(OLDEST_API)) as asker:
-                    newest = asker.version(api_version=False)["ApiVersion"]
-                known = docker.constants.DEFAULT_DOCKER_API_VERSION
-                made = self._make(min(newest, known, key=_number))
-                if self._closed != closed:
-                    made.close()
-                self._refuse_closed(closed)
-                self._client = made
-            return self._client
-
-    def _refuse_closed(self, closed: int) -> None:
-        if self._closed != closed:
-            raise EngineUnreachable(self.node, "the connection was closed meanwhile")
-
-    def _make(self, version: str) -> docker.APIClient:
-        address = self._tunnel.address if self._tunnel is not None else self.address
-        if self.tls is not None:
-            self._context = make_context(self.node, self.tls)
-            address = address.replace("tcp:", "https:", 1)
-        client = docker.APIClient(address, timeout=self.timeout, version=version)
-        # No proxy and no .netrc of the environment: an engine is in the observatory's network.
-        client.trust_env = False
-        if self.tls is not None:
-            client.verify = self.tls.ca  # and no public authority
-            client.mount("https://", KeepAlive(self._context))
-        elif self.address.startswith("tcp:"):
-            client.mount("http://", KeepAlive())
-        return client
-
-    def _translate(self, error: Exception, tried: str, limit: float) -> EngineError:
-        if isinstance(error, EngineError):
-            error.tried = error.tried or tried
-            return error
-        if isinstance(error, KeyError | TypeError | ValueError | AttributeError):
-            # ValueError: also what requests raises where an answer is no JSON.
-            reason = f"the answer is not the Engine API's ({type(error).__name__}: {error})"
-            return EngineRefused(self.node, reason, tried=tried)
-        if isinstance(error, TimeoutError | requests.exceptions.ReadTimeout):
-            if self._tunnel is not None:
-                self._tunnel.doubt()
-            return EngineTimeout(self.node, "no answer", tried=tried, seconds=limit)
-        if isinstance(error, requests.exceptions.ConnectTimeout):
-            return EngineTimeout(self.node, "no connection", tried=tried, seconds=limit)
-        if isinstance(error, APIError):
-            status = error.response.status_code if error.response is not None else 0
-            reason = str(error.explanation or error.args[0] if error.args else error)
-            if HTTP_TO_HTTPS in reason:
-                words = f"this engine speaks TLS: give the node `tls` ({PAGE})"
-                return EngineUntrusted(self.node, words, tried=tried)
-            return EngineRefused(self.node, reason.strip(), tried=tried, status=status)
-        text = root_words(error)
-        if "timed out" in text.lower():
-            return EngineTimeout(self.node, "no answer", tried=tried, seconds=limit)
-        away = EngineUnreachable(self.node, f"{text} ({self.address})", tried=tried)
-        away.refused = text == os.strerror(errno.ECONNREFUSED).lower()
-        return away
-
 
 class _AlreadyGoing(EngineRefused):
     """The container is being removed by someone else: it will be gone."""
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
