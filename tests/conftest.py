@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.testbed.fixtures import clean_testbed, hub, testbed
 
@@ -29,6 +30,10 @@ with warnings.catch_warnings():
     import clu  # noqa: F401
 
     gc.collect()
+
+# How long an example takes says how busy the machine is; LIMIT holds for all of them.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 LIMIT = 30.0
 """Seconds for each part (setup, call, teardown) of a test on one computer."""

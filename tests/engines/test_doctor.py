@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from fliswarm import config
-from fliswarm.doctor import Finding, Result, examine
+from fliswarm.doctor import Finding, Result, examine, inside
 from tests.testbed.hub import Hub
 from tests.testbed.probes import ask_camera
 from tests.testbed.testbed import Testbed
@@ -126,7 +126,10 @@ async def test_a_healthy_swarm_and_its_hub(
 
     # Two at once do not take each other's container away; one that is killed leaves its own.
     looks = [asyncio.to_thread(manager.run, "doctor", "--strict") for _ in range(2)]
-    assert [done.returncode for done in await asyncio.gather(*looks)] == [0, 0]
+    both = await asyncio.gather(*looks)
+    for done in both:
+        print(done.stdout)
+    assert [done.returncode for done in both] == [0, 0]
     killed = subprocess.Popen(  # noqa: ASYNC220 - it is begun at once
         [FLISWARM, "-c", manager.config, "doctor"], stdout=subprocess.DEVNULL, env=manager.env
     )
@@ -137,6 +140,20 @@ async def test_a_healthy_swarm_and_its_hub(
     assert manager.run("doctor", "--strict").returncode == 0
     assert [c["State"] for node in testbed.nodes for c in testbed.containers(node)] == states
     assert left not in [c["Id"] for node in testbed.nodes for c in testbed.containers(node)]
+
+    # One that another doctor has just made, and has not started yet, is given way to.
+    api = testbed.client("gfa1").api
+    labels = testbed.client("gfa1").containers.get("flicamera-gfa1").labels
+    other = api.create_container(testbed.image, name="flicamera-gfa1.doctor", labels=labels)["Id"]
+    looking = asyncio.create_task(asyncio.to_thread(manager.run, "doctor", "--strict", "gfa1"))
+    until = time.monotonic() + inside.GRACE / 2
+    while time.monotonic() < until:
+        assert other in [c["Id"] for c in testbed.containers("gfa1")]
+        assert not looking.done()
+        await asyncio.sleep(0.1)
+    api.remove_container(other)
+    done = await looking
+    assert done.returncode == 0, done.stdout
 
     manager.stop()
     done = manager.run("doctor", "gfa1")

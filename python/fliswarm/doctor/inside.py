@@ -23,8 +23,12 @@ LIMIT = 10.0
 """How long the container may take for its answers, in seconds: a dead NFS server never answers."""
 POLL = 0.1
 """How often it is looked whether it has ended, in seconds."""
-TRIES = 3
-"""How often it is tried when another doctor comes in between."""
+GRACE = 3.0
+"""How long a container that does not run may be at work for another doctor, in seconds: it has
+just been made, or just ended. After that a killed doctor has left it."""
+PATIENCE = 3 * LIMIT
+"""How long other doctors are given way to, in seconds."""
+REMOVED = "was removed by somebody"
 LINES = 50
 """How many lines of its output are read."""
 
@@ -73,7 +77,8 @@ async def look(node: NodeConfig, owner: Owner, engine: Engine, volumes: Sequence
     """
     seen = Inside()
     whole = wanted(node, owner)
-    for _ in range(TRIES + len(volumes) + len(whole.mounts)):
+    until = time.monotonic() + PATIENCE
+    while True:
         spec = _spec(whole, node.host, volumes, seen.broken)
         seen.error = ""
         try:
@@ -86,8 +91,9 @@ async def look(node: NodeConfig, owner: Owner, engine: Engine, volumes: Sequence
             if _note_broken(error.reason, spec, seen):
                 continue
             seen.error = error.cause
-            if isinstance(error, EngineRefused) and error.status in (404, 409):
-                continue  # another doctor has taken it away, or its name
+            if _is_taken(error) and time.monotonic() < until:
+                await asyncio.sleep(POLL)
+                continue
             seen.hung = isinstance(error, EngineTimeout) and bool(spec.volumes)
             return seen
         _read(lines, spec, seen)
@@ -96,7 +102,6 @@ async def look(node: NodeConfig, owner: Owner, engine: Engine, volumes: Sequence
         elif code != 0:
             seen.error = f"it ended with exit code {code}: {' | '.join(lines[-3:])}"
         return seen
-    return seen
 
 
 def _spec(
@@ -124,15 +129,21 @@ async def _clear(engine: Engine, name: str, owner: Owner) -> None:
     """Remove what an earlier doctor left; another one at work is waited for.
 
     Raises:
-        ContainerError: somebody else has the name.
+        ContainerError: somebody else has the name, or too many doctors are at work.
     """
-    until = time.monotonic() + LIMIT
+    began = time.monotonic()
+    until = began + PATIENCE
+    known = ""
     while (left := await engine.find(name)) is not None:
         if not left.is_ours(owner):
             raise ContainerError(owner.node, f"a container {name} that is not ours is in the way")
-        if not left.running or time.monotonic() > until:
+        now = time.monotonic()
+        if left.id != known:
+            known, began = left.id, now
+        if now - began > (LIMIT + GRACE if left.running else GRACE):
             await engine.remove(left.id)
-            return
+        elif now > until:
+            raise ContainerError(owner.node, f"{name} is at work for other doctors; try again")
         await asyncio.sleep(POLL)
 
 
@@ -145,7 +156,7 @@ async def _run(engine: Engine, spec: ContainerSpec) -> tuple[int | None, list[st
         while True:
             found = await engine.inspect(made)
             if found is None:
-                raise EngineRefused(spec.name, f"{spec.name} was removed by somebody", status=404)
+                raise EngineRefused(spec.name, f"{spec.name} {REMOVED}", status=404)
             ended = found.state in ("exited", "dead")
             if ended or time.monotonic() > until:
                 lines = await engine.logs(made, LINES)
@@ -156,11 +167,20 @@ async def _run(engine: Engine, spec: ContainerSpec) -> tuple[int | None, list[st
             await engine.remove(made)
 
 
+def _is_taken(error: EngineError) -> bool:
+    """Whether another doctor has taken the container away, or its name."""
+    if not isinstance(error, EngineRefused):
+        return False
+    gone = error.status == 404 and ("No such container" in error.reason or REMOVED in error.reason)
+    return gone or error.status == 409
+
+
 def _note_broken(reason: str, spec: ContainerSpec, seen: Inside) -> bool:
     """Note what cannot be mounted; False where the words speak of something else."""
     if (folder := _MOUNT.search(reason)) is not None:
+        again = folder[1] in seen.broken  # its name is not as configured: it was not left out
         seen.broken[folder[1]] = "it does not exist on the node"
-        return True
+        return not again
     name = _VOLUME.search(reason)
     if name is None or all(volume.name != name[1] for volume in spec.volumes):
         return False
