@@ -136,14 +136,14 @@ class DockerEngine:
         path = logstream.path(version, container_id, since)
         try:
             async with contextlib.aclosing(
-                logstream.read(self._calls.dial, path, self._calls.timeout)
+                logstream.read(self._calls.dial, path, self.timeout)
             ) as batches:
                 async for lines in batches:
                     yield lines
         except logstream.LogRefused as error:
             raise EngineRefused(self.node, str(error), tried=tried, status=error.status) from error
         except Exception as error:
-            raise self._calls.translate(error, tried, self._calls.timeout) from error
+            raise self._calls.translate(error, tried, self.timeout) from error
 
     async def has_image(self, image: str) -> bool:
         try:
@@ -202,7 +202,7 @@ class DockerEngine:
         await self._calls.call("start the container", lambda api: api.start(container_id))
 
     async def stop(self, container_id: str, grace: float) -> None:
-        limit = grace + self._calls.timeout
+        limit = grace + self.timeout
         await self._gone_is_fine(
             "stop the container", lambda api: api.stop(container_id, timeout=int(grace)), limit
         )
@@ -244,9 +244,14 @@ class DockerEngine:
         try:
             await self._streams.call(read, None)
         except Exception as error:
-            raise self._calls.translate(error, "read the events", self._calls.timeout) from error
+            raise self._calls.translate(error, "read the events", self.timeout) from error
         finally:
             stream.end()
+
+    @property
+    def timeout(self) -> float:
+        """How long one call may take, in seconds."""
+        return self._calls.timeout
 
     def limit(self, timeout: float) -> None:
         self._calls.limit(timeout)
