@@ -89,7 +89,8 @@ class Watch:
         self._reach_now = asyncio.Event()
         self._engine_up = asyncio.Event()
         self._looking = asyncio.Lock()
-        self.pulse = Pulse(camera, picture, self._look_now.set)
+        self.pulse = Pulse(camera, picture, self._hurry)
+        self._patience: asyncio.Timeout | None = None
         self._suspect = False
         self._looked_aside = False
         self._stream_pause = STREAM_PAUSES[0]
@@ -111,8 +112,20 @@ class Watch:
 
     def wake(self) -> None:
         """Look and reach now, not at the next turn."""
-        self._look_now.set()
+        self._hurry()
         self._reach_now.set()
+
+    def _hurry(self) -> None:
+        """Look now; an engine that is being asked already has a `PULSE` left if the camera is late.
+
+        It may have left the network together with the camera, just after it was asked.
+        """
+        self._look_now.set()
+        if self._patience is not None and self._patience.when() is None and self._camera_is_late():
+            self._patience.reschedule(asyncio.get_running_loop().time() + PULSE)
+
+    def _camera_is_late(self) -> bool:
+        return self.picture.facts.camera_late or self.pulse.lost is not None
 
     def camera_lost(self, error: CameraError) -> None:
         """The camera connection ended unasked: look first why, then tell once."""
@@ -206,9 +219,8 @@ class Watch:
         """Look at the engine and the container, once at a time."""
         async with self._looking:
             self._suspect = self._suspect or thorough
-            hurry = self.picture.facts.camera_late or self.pulse.lost is not None
             try:
-                await self._look_at_container(PULSE if hurry else None)
+                await self._look_at_container(PULSE if self._camera_is_late() else None)
             except EngineError as error:
                 await self._no_engine(error)
             finally:
@@ -229,7 +241,7 @@ class Watch:
         known = self.picture.facts.container
         # After an event a list may still say "running" (Docker 20.10 writes the list's copy
         # last); an inspection waits for the engine's own lock.
-        seen = await self.engine.glance(self.config.container, limit)
+        seen = await self._glance(limit)
         if seen is None and not self._looked_aside and not self.picture.facts.operation:
             seen = await self.life.take_back()
         self._looked_aside = True
@@ -246,6 +258,20 @@ class Watch:
             self._reach_now.set()
         self._take(found, end)
         self._engine_up.set()
+
+    async def _glance(self, limit: float | None) -> tuple[str, str] | None:
+        """As the engine's, but for a camera that gets late meanwhile."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                return await self.engine.glance(self.config.container, limit)
+        except TimeoutError:
+            waited = round(time.monotonic() - began, 1)
+            raise EngineTimeout(
+                self.name, "no answer", tried="list the containers", seconds=waited
+            ) from None
+        finally:
+            self._patience = None
 
     async def _describe(self, found: Found | None) -> str:
         if found is None or found.state not in ("exited", "dead"):

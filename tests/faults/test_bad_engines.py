@@ -80,6 +80,25 @@ async def test_an_engine_that(it: House, user: User, mode: str, said: str) -> No
     await degraded_and_back(it, user, said, "failed" if mode == "500" else "unreachable")
 
 
+async def test_a_node_that_goes_away_while_its_engine_is_asked_is_told_as_soon_as_any(
+    tmp_path: Path,
+) -> None:
+    """The engine was asked at leisure, a moment before both went silent."""
+    leisure = {"engine": 20.0, "silence": 10.0, "probe": 0.5}
+    async with house(tmp_path, "gfa1", "gfa2", timeouts=leisure) as it, it.user() as user:
+        server = it.engines["gfa1"].faulty
+        it.engines["gfa1"].be("hang", "/containers/json")
+        before = server.asked["/containers/json"]
+        await wait(lambda: server.asked["/containers/json"] > before, 3, "the engine is asked")
+        it.cameras["gfa1"].mute = True
+        _, seconds = await user.until("nodeState", "gfa1", "UNREACHABLE", "engine", limit=8)
+        assert seconds < 5
+        assert it.state("gfa2") == "READY"
+        it.cameras["gfa1"].mute = False
+        it.engines["gfa1"].be("well")
+        await wait(lambda: it.state("gfa1") == "READY", 10, "gfa1 is READY")
+
+
 async def test_an_engine_that_answers_json_of_another_shape(it: House, user: User) -> None:
     it.engines["gfa1"].be("shape")
     it.engines["gfa1"].end_events()
