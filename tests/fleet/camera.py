@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .closing import close
 from .odd import ODD
 
 HELP = ["Usage: flicamera [OPTIONS] COMMAND [ARGS]...", "", "  Camera commands.", "", "Options:"]
@@ -39,13 +40,7 @@ class StubCamera:
 
     async def stop(self) -> None:
         """Be gone, as when the container ends: all connections break."""
-        assert self.server is not None
-        self.server.close()
-        for writer in list(self.writers):
-            writer.transport.abort()
-        await self.server.wait_closed()
-        while self.writers:
-            await asyncio.sleep(0)
+        await close(self.server, self.writers)
         self.server = None
 
     def line(self, command_id: int, code: str, data: dict[str, Any]) -> bytes:

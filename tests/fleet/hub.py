@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field
 
+from .closing import close
+
 
 @dataclass
 class StubHub:
@@ -27,13 +29,7 @@ class StubHub:
         return self
 
     async def stop(self) -> None:
-        assert self.server is not None
-        self.server.close()
-        for writer in list(self.writers):
-            writer.transport.abort()
-        await self.server.wait_closed()
-        while self.writers:
-            await asyncio.sleep(0)
+        await close(self.server, self.writers)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.add(writer)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from .closing import close
+
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified", 404: "Not Found",
            409: "Conflict", 500: "Internal Server Error"}  # fmt: skip
 
@@ -99,13 +101,7 @@ class Server:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-        await self._server.wait_closed()
-        while self._writers:
-            await asyncio.sleep(0)
+        await close(self._server, self._writers)
 
     async def follow(
         self,

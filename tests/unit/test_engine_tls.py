@@ -192,6 +192,6 @@ async def test_files_that_are_mended_are_read_anew(
 
 async def test_a_handshake_that_never_ends_has_a_deadline(good: Path) -> None:
     async with engine(None, ours(good), silent=True) as client:
-        client.timeout = 0.5
+        client.limit(0.5)
         with pytest.raises(EngineTimeout):
             await client.check()
