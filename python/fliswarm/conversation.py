@@ -14,15 +14,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .connection import Asked
-from .errors import CameraTimeout, NodeError
+from .errors import CameraTimeout
 from .node import Node
-from .outcome import Outcome, outcome_of, outcome_of_error, outcome_of_fault, refuse_disabled
+from .outcome import Outcome, outcome_of, refuse_disabled
 from .protocol import Reply
 
 log = logging.getLogger(__name__)
 
 Hear = Callable[[Node, Reply], None]
-Fail = Callable[[Node, NodeError], None]
+Fail = Callable[[Outcome], None]
 
 
 async def converse(
@@ -37,7 +37,7 @@ async def converse(
         nodes: whom to ask.
         words: the camera's command.
         hear: called with each reply, the last among them, as it comes.
-        fail: called when a node has failed without a last reply, as it happens.
+        fail: called with the outcome of a node that failed without a last reply, as it happens.
         limit: a hard limit in seconds; None lets a camera take as long as it answers pings.
 
     Raises:
@@ -68,35 +68,24 @@ class _Part:
         return self.outcome is not None
 
     def set_result(self, reply: Reply) -> None:
-        seconds = time.monotonic() - self.began
-        try:
-            self.outcome = outcome_of(self.node, reply, seconds)
-        except Exception as fault:
-            self._fault(fault, seconds)
-        self._tell(self._whole.hear, reply)
+        self._conclude(reply)
+        self._tell(self.hear, reply)
         self._whole.ended()
 
     def set_exception(self, error: Exception) -> None:
-        seconds = time.monotonic() - self.began
-        if isinstance(error, NodeError):
-            try:
-                self.outcome = outcome_of_error(self.node, error, seconds)
-            except Exception as fault:
-                self._fault(fault, seconds)
-            self._tell(self._whole.fail, error)
-        else:
-            self._fault(error, seconds)
+        outcome = self._conclude(error)
+        if outcome.error is not None:
+            self._tell(self._whole.fail, outcome)
         self._whole.ended()
 
-    def _fault(self, fault: Exception, seconds: float) -> None:
-        """A fault of ours on one node is that node's failure, not everybody's."""
-        log.error("%s: internal error", self.node.name, exc_info=fault)
-        self.outcome = outcome_of_fault(self.node, fault, seconds)
+    def _conclude(self, end: Reply | Exception) -> Outcome:
+        self.outcome = outcome_of(self.node, end, time.monotonic() - self.began)
+        return self.outcome
 
-    def _tell(self, listener: Callable[[Node, Any], None], what: Any) -> None:
+    def _tell(self, listener: Callable[[Any], None], what: Any) -> None:
         """Hand something on; a fault of the listener keeps nobody from ending."""
         try:
-            listener(self.node, what)
+            listener(what)
         except Exception:
             log.exception("%s: cannot be handled: %s", self.node.name, str(what)[:200])
 

@@ -45,6 +45,11 @@ class Outcome:
         """Whether the node did what it was asked."""
         return self.verdict is Verdict.OK
 
+    @property
+    def cause(self) -> str:
+        """The reason, with the layer that failed before it where one did."""
+        return f"{self.error.layer}: {self.reason}" if self.error else self.reason
+
 
 _VERDICTS: tuple[tuple[type[NodeError], Verdict], ...] = (
     (NodeBusy, Verdict.BUSY),
@@ -76,26 +81,18 @@ async def fan_out(
     return list(await asyncio.gather(*(_one(node, act, disabled_too) for node in nodes)))
 
 
-def verdict_of(error: NodeError) -> Verdict:
-    """The verdict on a node that failed with this error."""
-    return next((v for kind, v in _VERDICTS if isinstance(error, kind)), Verdict.FAILED)
-
-
 async def _one(
     node: Node, act: Callable[[Node], Awaitable[Reply | None]], disabled_too: bool
 ) -> Outcome:
     if not node.enabled and not disabled_too:
         return refuse_disabled(node)
     started = time.monotonic()
+    end: Reply | Exception | None
     try:
-        reply = await act(node)
-    except NodeError as error:
-        return outcome_of_error(node, error, time.monotonic() - started)
+        end = await act(node)
     except Exception as error:
-        # A fault of ours on one node is that node's failure, not everybody's.
-        log.exception("%s: internal error", node.name)
-        return outcome_of_fault(node, error, time.monotonic() - started)
-    return outcome_of(node, reply, time.monotonic() - started)
+        end = error
+    return outcome_of(node, end, time.monotonic() - started)
 
 
 def refuse_disabled(node: Node) -> Outcome:
@@ -103,19 +100,29 @@ def refuse_disabled(node: Node) -> Outcome:
     return Outcome(node, Verdict.DISABLED, "the node is disabled; enable it first")
 
 
-def outcome_of(node: Node, reply: Reply | None, seconds: float) -> Outcome:
-    """How it ended with this last reply; None where the node did what it was asked without one."""
-    if reply is not None and reply.code is not Code.DONE:
-        return Outcome(node, Verdict.FAILED, _words(reply), seconds)
-    return Outcome(node, Verdict.OK, "", seconds)
+def outcome_of(node: Node, end: Reply | Exception | None, seconds: float) -> Outcome:
+    """How it ended: with a last reply, with an error, or None for what was done without a word.
+
+    A fault of ours on one node is that node's failure, not everybody's.
+    """
+    try:
+        if isinstance(end, NodeError):
+            verdict = next((v for kind, v in _VERDICTS if isinstance(end, kind)), Verdict.FAILED)
+            return Outcome(node, verdict, _reason(node, end), seconds, end)
+        if isinstance(end, Exception):
+            fault = end
+        elif end is not None and end.code is not Code.DONE:
+            return Outcome(node, Verdict.FAILED, _words(end), seconds)
+        else:
+            return Outcome(node, Verdict.OK, "", seconds)
+    except Exception as ours:
+        fault = ours
+    log.error("%s: internal error", node.name, exc_info=fault)
+    reason = f"internal error {type(fault).__name__}: {fault}; see the log"
+    return Outcome(node, Verdict.FAILED, reason, seconds)
 
 
-def outcome_of_error(node: Node, error: NodeError, seconds: float) -> Outcome:
-    """How it ended with this error."""
-    return Outcome(node, verdict_of(error), reason_of(node, error), seconds, error)
-
-
-def reason_of(node: Node, error: NodeError) -> str:
+def _reason(node: Node, error: NodeError) -> str:
     """Why it failed, and what is known to fail beneath a camera that does not answer.
 
     A camera whose computer has left the network is silent; the silence is not what to mend.
@@ -125,12 +132,6 @@ def reason_of(node: Node, error: NodeError) -> str:
     if beneath and isinstance(error, CameraError) and status.state in _DOWN:
         return f"{error.cause}; beneath it: {status.layer}: {status.cause}"
     return error.cause
-
-
-def outcome_of_fault(node: Node, error: Exception, seconds: float) -> Outcome:
-    """How it ended with a fault of ours."""
-    reason = f"internal error {type(error).__name__}: {error}; see the log"
-    return Outcome(node, Verdict.FAILED, reason, seconds)
 
 
 def _words(reply: Reply) -> str:

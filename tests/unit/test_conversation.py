@@ -13,6 +13,7 @@ from fliswarm.connection import Asked
 from fliswarm.conversation import converse
 from fliswarm.errors import CameraLost, CameraUnreachable, Layer, NodeError, Verdict
 from fliswarm.node import Node
+from fliswarm.outcome import Outcome
 from fliswarm.protocol import Code, Reply
 from fliswarm.state import State
 
@@ -65,7 +66,7 @@ class Seat:
 async def verdicts(
     *seats: Seat,
     hear: Callable[[Node, Reply], None] = lambda node, reply: None,
-    fail: Callable[[Node, NodeError], None] = lambda node, error: None,
+    fail: Callable[[Outcome], None] = lambda outcome: None,
     limit: float | None = None,
 ) -> list[tuple[str, Verdict]]:
     async with asyncio.timeout(5):
@@ -76,7 +77,7 @@ async def verdicts(
 
 async def test_each_has_its_outcome_in_order() -> None:
     heard: list[tuple[str, Reply]] = []
-    failed: list[tuple[str, NodeError]] = []
+    failed: list[tuple[str, NodeError | None]] = []
     lost = CameraLost("c", "the connection broke")
     away = CameraUnreachable("e", "refused")
     fault = ZeroDivisionError("a fault of ours")
@@ -85,7 +86,7 @@ async def test_each_has_its_outcome_in_order() -> None:
         Seat("e", away, there=False), Seat("f", DONE, enabled=False),
         Seat("g", fault, there=False),
         hear=lambda node, reply: heard.append((node.name, reply)),
-        fail=lambda node, error: failed.append((node.name, error)),
+        fail=lambda outcome: failed.append((outcome.node.name, outcome.error)),
     )  # fmt: skip
     assert found == [
         ("a", Verdict.FAILED), ("b", Verdict.OK), ("c", Verdict.LOST), ("d", Verdict.OK),
@@ -118,7 +119,7 @@ async def test_one_who_is_cancelled_leaves_nothing_open() -> None:
 
 
 async def test_a_listener_that_breaks_keeps_nobody_from_ending() -> None:
-    def broken(node: Node, what: object) -> None:
+    def broken(*what: object) -> None:
         raise RuntimeError("the listener is broken")
 
     seats = [Seat("a", DONE), Seat("b", CameraLost("b", "gone")), Seat("c", DONE, there=False)]

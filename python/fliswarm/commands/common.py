@@ -142,9 +142,8 @@ def end(command: Command, outcomes: list[Outcome], did: str) -> None:
         return
     alike: dict[str, list[str]] = {}
     for outcome in failed:
-        layer = f"{outcome.error.layer}: " if outcome.error else ""
-        alike.setdefault(f"{layer}{outcome.reason}", []).append(outcome.node.name)
-    parts = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in alike.items())
+        alike.setdefault(outcome.cause, []).append(outcome.node.name)
+    parts = "; ".join(f"{', '.join(names)}: {cause}" for cause, names in alike.items())
     command.fail(error=f"{did} failed on {len(failed)} of {len(outcomes)}: {parts}")
 
 

@@ -10,9 +10,9 @@ from clu.command import Command
 from clu.parsers.click import command_parser as parser
 
 from ..conversation import converse
-from ..errors import NodeError, SelectionError, Verdict
+from ..errors import SelectionError, Verdict
 from ..node import Node
-from ..outcome import Outcome, reason_of, verdict_of
+from ..outcome import Outcome
 from ..protocol import Reply, encode_command, flatten
 from .common import (
     Seconds,
@@ -80,10 +80,9 @@ async def talk(
         if reply.data:
             command.actor.relay(command, node.name, reply)
 
-    def say_failed(node: Node, error: NodeError) -> None:
+    def say_failed(outcome: Outcome) -> None:
         # Said now, not at the end: the others may be exposing for minutes.
-        text = f"{verdict_of(error)}: {error.layer}: {reason_of(node, error)}"
-        command.warning(error=[node.name, text])
+        command.warning(error=[outcome.node.name, f"{outcome.verdict}: {outcome.cause}"])
 
     outcomes = await converse(nodes, words, pass_on, say_failed, timeout)
     write_verdicts(command, outcomes)

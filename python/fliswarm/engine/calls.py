@@ -38,12 +38,7 @@ OLDEST_API = "1.41"
 class Calls:
     """The way to one engine, by the SDK's low-level client, which blocks.
 
-    Args:
-        node: the node's name, for errors and threads.
-        address: ``tcp://host:2375``, ``unix:///path`` or ``ssh://user@host``.
-        timeout: for one call, in seconds.
-        tls: certificates, for a tcp address that speaks TLS.
-        ssh: keys for an ssh address, where they are not ssh's own.
+    The arguments are those of `DockerEngine`.
 
     Attributes:
         closed: how often the engine has been closed.
@@ -76,9 +71,7 @@ class Calls:
     def close(self) -> None:
         """End all connections; calls asked before this open none."""
         self.closed += 1
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._drop()
         if self.tunnel is not None:
             self.tunnel.close()
 
@@ -151,10 +144,13 @@ class Calls:
             words = ask_why(make_context(self.node, tls), tls, host, port, self.timeout)
         if words:
             # The files may be mended by then: the next call reads them anew.
-            client, self._client = self._client, None
-            if client is not None:
-                client.close()
+            self._drop()
             raise EngineUntrusted(self.node, words, tried=tried) from error
+
+    def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def _api(self, closed: int) -> docker.APIClient:
         """The client; the API version is agreed once, with the engine's first answer."""
